@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hostmem.h: host memory of a device model's PCI window, granted to its guest
+ *
+ * Layout only. Behaviour, and the meaning of the requirement numbers (R...)
+ * named here, is in docs/specs/xen-hostmem.rst.
+ *
+ * Version: 1
+ *
+ *****************************************************************************
+ * Roles
+ *****************************************************************************
+ *
+ * A PV device in the usual sense: the backend is the device model (QEMU), the
+ * frontend is a driver in the guest. The ring runs the other way round: the
+ * *backend produces requests* ("these references belong at this offset") and
+ * the frontend answers them. All shared memory is the guest's.
+ *
+ *****************************************************************************
+ * Xenstore (one device of a running guest, as an example)
+ *****************************************************************************
+ *
+ * /local/domain/1/device/hostmem/0/backend          = "/local/domain/0/backend/hostmem/1/0"
+ * /local/domain/1/device/hostmem/0/backend-id       = "0"
+ * /local/domain/1/device/hostmem/0/state            = "4"
+ * /local/domain/1/device/hostmem/0/version          = "1"
+ * /local/domain/1/device/hostmem/0/ring-ref         = "8"
+ * /local/domain/1/device/hostmem/0/event-channel    = "15"
+ * /local/domain/1/device/hostmem/0/gref-pages       = "16"
+ * /local/domain/1/device/hostmem/0/gref-ref-0       = "9"
+ *  ...
+ * /local/domain/1/device/hostmem/0/gref-ref-15      = "24"
+ *
+ * /local/domain/0/backend/hostmem/1/0/frontend      = "/local/domain/1/device/hostmem/0"
+ * /local/domain/0/backend/hostmem/1/0/frontend-id   = "1"
+ * /local/domain/0/backend/hostmem/1/0/state         = "4"
+ * /local/domain/0/backend/hostmem/1/0/versions      = "1"
+ * /local/domain/0/backend/hostmem/1/0/pci-address   = "0000:00:04.0"
+ * /local/domain/0/backend/hostmem/1/0/shm-id        = "1"
+ * /local/domain/0/backend/hostmem/1/0/window-size   = "268435456"
+ *
+ *****************************************************************************
+ * Backend nodes
+ *****************************************************************************
+ *
+ * versions
+ *      Values:         <uint> [ "," <uint> ]*
+ *
+ *      The protocol versions the backend speaks. Written before the backend
+ *      enters InitWait for a frontend that can run.
+ *
+ * pci-address
+ *      Values:         "ssss:bb:dd.f", hexadecimal
+ *
+ *      The PCI function that carries the window, as the guest's firmware
+ *      numbered it. Valid in state Connected only.
+ *
+ * shm-id
+ *      Values:         <uint8>
+ *
+ *      Which of the function's virtio shared memory regions (struct
+ *      virtio_pci_cap64, cfg_type VIRTIO_PCI_CAP_SHARED_MEMORY_CFG) is the
+ *      window. Valid in state Connected only.
+ *
+ * window-size
+ *      Values:         <uint64>, bytes
+ *
+ *      Size of the window, a multiple of 4096. Valid in state Connected only.
+ *
+ *****************************************************************************
+ * Frontend nodes
+ *****************************************************************************
+ *
+ * version
+ *      Values:         <uint>
+ *
+ *      The one version, out of the backend's, that the frontend speaks.
+ *
+ * ring-ref
+ *      Values:         <grant_ref_t>
+ *
+ *      The page of the request ring, granted for reading and writing.
+ *
+ * event-channel
+ *      Values:         <uint>
+ *
+ *      Interdomain event channel port, signalled in both directions.
+ *
+ * gref-pages
+ *      Values:         1 .. XEN_HOSTMEM_MAX_GREF_PAGES
+ *
+ *      Pages of the reference buffer.
+ *
+ * gref-ref-<n>, n = 0 .. gref-pages - 1
+ *      Values:         <grant_ref_t>
+ *
+ *      Page n of the reference buffer, granted for reading and writing.
+ *
+ *****************************************************************************
+ * States
+ *****************************************************************************
+ *
+ *      Backend (device model)                 Frontend (guest driver)
+ *      InitWait                               Initialising
+ *        o versions is written                  o reads versions
+ *                                               o grants ring and buffer
+ *                                             Initialised
+ *        o maps ring and buffer
+ *        o writes the window's identity
+ *      Connected                                o finds the window
+ *                                             Connected
+ *        o posts requests  ------------------>  o maps, unmaps
+ *          takes answers   <------------------    answers
+ *                                             Closing
+ *        o posts nothing more                   o unmaps everything
+ *      Closing                                Closed
+ *        o unmaps ring and buffer
+ *      Closed                                   o frees ring and buffer
+ */
+#ifndef XEN_PUBLIC_IO_HOSTMEM_H
+#define XEN_PUBLIC_IO_HOSTMEM_H
+
+#include "ring.h"
+#include "../grant_table.h"
+
+#define XEN_HOSTMEM_VERSION             1
+
+/* Names of the nodes described above. */
+#define XEN_HOSTMEM_NODE_VERSIONS       "versions"
+#define XEN_HOSTMEM_NODE_PCI_ADDRESS    "pci-address"
+#define XEN_HOSTMEM_NODE_SHM_ID         "shm-id"
+#define XEN_HOSTMEM_NODE_WINDOW_SIZE    "window-size"
+#define XEN_HOSTMEM_NODE_VERSION        "version"
+#define XEN_HOSTMEM_NODE_RING_REF       "ring-ref"
+#define XEN_HOSTMEM_NODE_EVENT_CHANNEL  "event-channel"
+#define XEN_HOSTMEM_NODE_GREF_PAGES     "gref-pages"
+#define XEN_HOSTMEM_NODE_GREF_REF       "gref-ref-%u"
+
+/* The unit of every page count: a Xen grant, whatever the guest's pages are. */
+#define XEN_HOSTMEM_PAGE_SHIFT          12
+#define XEN_HOSTMEM_PAGE_SIZE           (1u << XEN_HOSTMEM_PAGE_SHIFT)
+
+/* Upper bound of gref-pages, and the references one such page holds. */
+#define XEN_HOSTMEM_MAX_GREF_PAGES      16
+#define XEN_HOSTMEM_REFS_PER_PAGE       (XEN_HOSTMEM_PAGE_SIZE / 4)
+
+/* operation */
+#define XEN_HOSTMEM_OP_MAP              1
+#define XEN_HOSTMEM_OP_UNMAP            2
+
+/*
+ * flags of XEN_HOSTMEM_OP_MAP.
+ * LIVE: the guest may be accessing this part of the window right now (R12).
+ */
+#define XEN_HOSTMEM_MAP_LIVE            (1u << 0)
+
+/* status: 0, or one of these negative Xen error numbers (R15) */
+#define XEN_HOSTMEM_OK                  0
+#define XEN_HOSTMEM_ENOENT              (-2)    /* UNMAP of what is not mapped */
+#define XEN_HOSTMEM_EIO                 (-5)    /* Xen refused */
+#define XEN_HOSTMEM_ENOMEM              (-12)   /* no memory, or maptrack full */
+#define XEN_HOSTMEM_EEXIST              (-17)   /* range is mapped already */
+#define XEN_HOSTMEM_ENODEV              (-19)   /* window not there (decoding off) */
+#define XEN_HOSTMEM_EINVAL              (-22)   /* malformed request */
+
+/*
+ * Request, 32 octets
+ *          0                1                2                3        octet
+ * +----------------+----------------+----------------+----------------+
+ * |                            id, low                                | 0
+ * |                            id, high                               | 4
+ * +----------------+----------------+----------------+----------------+
+ * |                          offset, low                              | 8
+ * |                          offset, high                             | 12
+ * +----------------+----------------+----------------+----------------+
+ * |                           nr_pages                                | 16
+ * +----------------+----------------+----------------+----------------+
+ * |                             first                                 | 20
+ * +----------------+----------------+----------------+----------------+
+ * |   operation    |     flags      |           reserved              | 24
+ * +----------------+----------------+----------------+----------------+
+ * |                           reserved                                | 28
+ * +----------------+----------------+----------------+----------------+
+ *
+ * id         chosen by the backend, echoed in the response; an UNMAP carries
+ *            the id of the MAP that it undoes (R9)
+ * offset     bytes from the start of the window, a multiple of 4096
+ * nr_pages   1 or more
+ * first      MAP: index of the first of nr_pages references in the reference
+ *            buffer; UNMAP: 0
+ * operation  XEN_HOSTMEM_OP_*
+ * flags      MAP: XEN_HOSTMEM_MAP_*; UNMAP: 0
+ * reserved   0
+ */
+struct xen_hostmem_request {
+    uint64_t id;
+    uint64_t offset;
+    uint32_t nr_pages;
+    uint32_t first;
+    uint8_t operation;
+    uint8_t flags;
+    uint8_t reserved[6];
+};
+
+/*
+ * Response, 32 octets
+ *          0                1                2                3        octet
+ * +----------------+----------------+----------------+----------------+
+ * |                            id, low                                | 0
+ * |                            id, high                               | 4
+ * +----------------+----------------+----------------+----------------+
+ * |                            status                                 | 8
+ * +----------------+----------------+----------------+----------------+
+ * |   operation    |                reserved                          | 12
+ * +----------------+----------------+----------------+----------------+
+ * |                           reserved                                | 16
+ *  ...
+ * |                           reserved                                | 28
+ * +----------------+----------------+----------------+----------------+
+ */
+struct xen_hostmem_response {
+    uint64_t id;
+    int32_t status;
+    uint8_t operation;
+    uint8_t reserved[19];
+};
+
+DEFINE_RING_TYPES(xen_hostmem, struct xen_hostmem_request,
+                  struct xen_hostmem_response);
+
+#endif /* XEN_PUBLIC_IO_HOSTMEM_H */
