@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen grant operations for dma-bufs, for true Xen
+ *
+ * Two providers, in order of preference:
+ *
+ * - the module xen-dmabuf-grant: any size, parts of buffers, and proof that
+ *   the peer has let go before a page is given back;
+ * - libxengnttab's dma-buf import, in kernels with CONFIG_XEN_GNTDEV_DMABUF:
+ *   whole buffers of at most 65535 pages, and no proof.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+
+#include "hw/xen/xen_native.h"
+#include "hw/xen/xen-dmabuf-grant.h"
+#include "hw/xen/interface/dmabuf-grant.h"
+
+#undef XC_WANT_COMPAT_GNTTAB_API
+#include <sys/ioctl.h>
+#include <xengnttab.h>
+
+struct XenDmabufGranter {
+    const char *name;
+    int device;                 /* the module's, or -1 */
+    xengnttab_handle *xgt;      /* gntdev, or NULL */
+    GHashTable *fds;            /* gntdev: fds that imports are keyed by */
+};
+
+/* The module */
+
+static int module_import(XenDmabufGranter *g, uint32_t domid, int fd,
+                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
+{
+    struct xen_dmabuf_grant_import op = {
+        .fd = fd,
+        .domid = domid,
+        .nr_pages = nr_pages,
+        .refs = (uintptr_t)refs,
+    };
+
+    if (ioctl(g->device, XEN_DMABUF_GRANT_IMPORT, &op) < 0) {
+        return -errno;
+    }
+    *handle = op.handle;
+    return 0;
+}
+
+static int module_release(XenDmabufGranter *g, uint64_t handle)
+{
+    struct xen_dmabuf_grant_release op = { .handle = handle };
+
+    if (ioctl(g->device, XEN_DMABUF_GRANT_RELEASE, &op) < 0) {
+        return -errno;
+    }
+    return op.busy ? -EBUSY : 0;
+}
+
+/* libxengnttab */
+
+/*
+ * gntdev counts pages in 16 bits where it allocates references, so 65536
+ * would be taken for 0 (gnttab_alloc_grant_references() in Linux).
+ */
+#define GNTDEV_MAX_PAGES 65535
+
+/*
+ * gntdev finds an import by the number of its fd. A duplicate of our own
+ * keeps that number from being reused for another buffer meanwhile.
+ */
+static int gntdev_import(XenDmabufGranter *g, uint32_t domid, int fd,
+                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    int own;
+
+    if (nr_pages > GNTDEV_MAX_PAGES) {
+        return -E2BIG;
+    }
+    if (size != (off_t)nr_pages * XEN_PAGE_SIZE) {
+        return size < 0 ? -errno : -ERANGE;
+    }
+    own = qemu_dup(fd);
+    if (own < 0) {
+        return -errno;
+    }
+    if (xengnttab_dmabuf_imp_to_refs(g->xgt, domid, own, nr_pages, refs)) {
+        int err = errno;
+
+        close(own);
+        return -err;
+    }
+    g_hash_table_add(g->fds, GINT_TO_POINTER(own));
+    *handle = own;
+    return 0;
+}
+
+/*
+ * gntdev releases at once and defers what is still mapped, holding the pages
+ * of it. So without the peer's word there is nothing to ask it.
+ */
+static int gntdev_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
+{
+    int fd = handle;
+
+    if (!confirmed) {
+        return -EBUSY;
+    }
+    if (!g_hash_table_remove(g->fds, GINT_TO_POINTER(fd))) {
+        return -ENOENT;
+    }
+    xengnttab_dmabuf_imp_release(g->xgt, fd);
+    close(fd);
+    return 0;
+}
+
+/* A kernel without the feature does not know the request at all. */
+static bool gntdev_has_dmabuf(xengnttab_handle *xgt)
+{
+    uint32_t ref;
+
+    xengnttab_dmabuf_imp_to_refs(xgt, 0, -1, 1, &ref);
+    return errno != ENOTTY && errno != ENOSYS && errno != EOPNOTSUPP;
+}
+
+/* Either */
+
+static bool open_gntdev(XenDmabufGranter *g)
+{
+    g->xgt = xengnttab_open(NULL, 0);
+    if (!g->xgt) {
+        return false;
+    }
+    if (!gntdev_has_dmabuf(g->xgt)) {
+        xengnttab_close(g->xgt);
+        g->xgt = NULL;
+        return false;
+    }
+    g->fds = g_hash_table_new(NULL, NULL);
+    g->name = "gntdev";
+    return true;
+}
+
+static XenDmabufGranter *dmabuf_open(Error **errp)
+{
+    g_autofree XenDmabufGranter *g = g_new0(XenDmabufGranter, 1);
+    int err;
+
+    g->device = qemu_open_old(XEN_DMABUF_GRANT_PATH, O_RDWR);
+    err = errno;
+    if (g->device >= 0) {
+        g->name = "xen-dmabuf-grant";
+        return g_steal_pointer(&g);
+    }
+    if (open_gntdev(g)) {
+        return g_steal_pointer(&g);
+    }
+    error_setg_errno(errp, err, "cannot open " XEN_DMABUF_GRANT_PATH
+                     ", and gntdev has no dma-buf support");
+    error_append_hint(errp, "Load the module xen-dmabuf-grant, or use a kernel "
+                      "with CONFIG_XEN_GNTDEV_DMABUF.\n");
+    return NULL;
+}
+
+static void close_gntdev(XenDmabufGranter *g)
+{
+    GHashTableIter iter;
+    gpointer fd;
+
+    /* gntdev first: it releases by fd number whatever is left. */
+    xengnttab_close(g->xgt);
+    g_hash_table_iter_init(&iter, g->fds);
+    while (g_hash_table_iter_next(&iter, &fd, NULL)) {
+        close(GPOINTER_TO_INT(fd));
+    }
+    g_hash_table_destroy(g->fds);
+}
+
+static void dmabuf_close(XenDmabufGranter *g)
+{
+    if (g->xgt) {
+        close_gntdev(g);
+    } else {
+        close(g->device);
+    }
+    g_free(g);
+}
+
+static const char *dmabuf_name(XenDmabufGranter *g)
+{
+    return g->name;
+}
+
+static int dmabuf_import(XenDmabufGranter *g, uint32_t domid, int fd,
+                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
+{
+    return g->xgt ? gntdev_import(g, domid, fd, nr_pages, refs, handle)
+                  : module_import(g, domid, fd, nr_pages, refs, handle);
+}
+
+static int dmabuf_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
+{
+    return g->xgt ? gntdev_release(g, handle, confirmed)
+                  : module_release(g, handle);
+}
+
+const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops = {
+    .open = dmabuf_open,
+    .close = dmabuf_close,
+    .name = dmabuf_name,
+    .import = dmabuf_import,
+    .release = dmabuf_release,
+};
