@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: memory that may be gone when it is touched
+ */
+
+#include "qemu/osdep.h"
+#include <setjmp.h>
+#include "fault.h"
+
+/* Set while this thread is in the copy below. */
+static __thread sigjmp_buf *guard;
+
+/* What handled SIGBUS before: QEMU's own handler of machine checks. */
+static struct sigaction previous;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+    if (guard) {
+        siglongjmp(*guard, 1);
+    }
+    if (previous.sa_flags & SA_SIGINFO) {
+        previous.sa_sigaction(sig, info, context);
+    } else if (previous.sa_handler != SIG_DFL &&
+               previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(sig);
+    } else {
+        /* Nobody's: let the default take QEMU down where it happened. */
+        sigaction(sig, &previous, NULL);
+    }
+}
+
+static void install_handler(void)
+{
+    static gsize done;
+
+    if (g_once_init_enter(&done)) {
+        struct sigaction action = {
+            .sa_sigaction = on_sigbus,
+            .sa_flags = SA_SIGINFO | SA_NODEFER,
+        };
+
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGBUS, &action, &previous);
+        g_once_init_leave(&done, 1);
+    }
+}
+
+/* One access each, not torn. The volatile side is the shared one. */
+static void copy(void *dst, const void *src, size_t len)
+{
+    uintptr_t both = (uintptr_t)dst | (uintptr_t)src;
+
+    if (len == 8 && both % 8 == 0) {
+        *(volatile uint64_t *)dst = *(const volatile uint64_t *)src;
+    } else if (len == 4 && both % 4 == 0) {
+        *(volatile uint32_t *)dst = *(const volatile uint32_t *)src;
+    } else if (len == 2 && both % 2 == 0) {
+        *(volatile uint16_t *)dst = *(const volatile uint16_t *)src;
+    } else {
+        volatile uint8_t *d = dst;
+        const volatile uint8_t *s = src;
+
+        for (size_t i = 0; i < len; i++) {
+            d[i] = s[i];
+        }
+    }
+}
+
+bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
+{
+    sigjmp_buf here;
+
+    install_handler();
+    /* 0: the signal mask is not changed in between, so it is not saved. */
+    if (sigsetjmp(here, 0)) {
+        guard = NULL;
+        return false;
+    }
+    guard = &here;
+    copy(dst, src, len);
+    guard = NULL;
+    return true;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: why a blob is served by trapping and not granted
+ */
+
+#include "qemu/osdep.h"
+#include "reason.h"
+#include "hw/xen/interface/io/hostmem.h"
+
+static const struct {
+    const char *name;
+    const char *text;
+} reasons[XEN_HOSTMEM_REASON__MAX] = {
+    [XEN_HOSTMEM_REASON_NONE] = {
+        "none", "granted",
+    },
+    [XEN_HOSTMEM_REASON_NO_FRONTEND] = {
+        "no-frontend",
+        "no hostmem driver is connected: load the module xen-hostmem in the "
+        "guest",
+    },
+    [XEN_HOSTMEM_REASON_NO_PROVIDER] = {
+        "no-provider",
+        "this kernel cannot grant dma-bufs: load the module xen-dmabuf-grant, "
+        "or use a kernel with CONFIG_XEN_GNTDEV_DMABUF",
+    },
+    [XEN_HOSTMEM_REASON_NO_UDMABUF] = {
+        "no-udmabuf",
+        "a shared memory blob needs /dev/udmabuf: load the module udmabuf",
+    },
+    [XEN_HOSTMEM_REASON_UDMABUF_FAILED] = {
+        "udmabuf-failed",
+        "udmabuf refused a shared memory blob: raise udmabuf.size_limit_mb if "
+        "the blob is larger (see the log for the error)",
+    },
+    [XEN_HOSTMEM_REASON_NOT_EXPORTABLE] = {
+        "not-exportable",
+        "the renderer gives neither a dma-buf nor shared memory for the blob",
+    },
+    [XEN_HOSTMEM_REASON_NOT_CACHED] = {
+        "not-cached",
+        "the blob's map_info is not cached, and a grant would be",
+    },
+    [XEN_HOSTMEM_REASON_SIZE_MISMATCH] = {
+        "size-mismatch",
+        "the buffer has not the size of the blob, and this kernel's gntdev "
+        "grants whole buffers only: load the module xen-dmabuf-grant",
+    },
+    [XEN_HOSTMEM_REASON_TOO_LARGE] = {
+        "too-large",
+        "the blob has more pages than this kernel's gntdev can grant at once "
+        "(65535): load the module xen-dmabuf-grant",
+    },
+    [XEN_HOSTMEM_REASON_TABLE_FULL] = {
+        "grant-table-full",
+        "this domain's grant table is full: raise gnttab_max_frames on Xen's "
+        "command line",
+    },
+    [XEN_HOSTMEM_REASON_NO_MEMORY] = {
+        "no-memory", "out of memory or file descriptors while granting",
+    },
+    [XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM] = {
+        "not-system-ram",
+        "the buffer's pages are not system memory and cannot be granted",
+    },
+    [XEN_HOSTMEM_REASON_IMPORT_FAILED] = {
+        "import-failed",
+        "the kernel refused to grant the buffer (see the trace event "
+        "xen_hostmem_import)",
+    },
+    [XEN_HOSTMEM_REASON_GUEST_NO_MEMORY] = {
+        "guest-no-memory",
+        "the guest could not map the references: raise max_maptrack_frames in "
+        "its xl.cfg",
+    },
+    [XEN_HOSTMEM_REASON_GUEST_REFUSED] = {
+        "guest-refused",
+        "the guest's driver refused the mapping (see the guest's log)",
+    },
+};
+
+const char *xen_hostmem_reason_name(XenHostmemReason reason)
+{
+    return reasons[reason].name;
+}
+
+const char *xen_hostmem_reason_text(XenHostmemReason reason)
+{
+    return reasons[reason].text;
+}
+
+XenHostmemReason xen_hostmem_reason_of_import(int err)
+{
+    switch (err) {
+    case -ENOSYS:
+    case -ENOTTY:
+        return XEN_HOSTMEM_REASON_NO_PROVIDER;
+    case -ENOSPC:
+        return XEN_HOSTMEM_REASON_TABLE_FULL;
+    case -E2BIG:
+        return XEN_HOSTMEM_REASON_TOO_LARGE;
+    case -ERANGE:
+        return XEN_HOSTMEM_REASON_SIZE_MISMATCH;
+    case -ENOMEM:
+    case -EMFILE:
+    case -ENFILE:
+        return XEN_HOSTMEM_REASON_NO_MEMORY;
+    case -EOPNOTSUPP:
+        return XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM;
+    default:
+        return XEN_HOSTMEM_REASON_IMPORT_FAILED;
+    }
+}
+
+XenHostmemReason xen_hostmem_reason_of_reply(int32_t status)
+{
+    return status == XEN_HOSTMEM_ENOMEM ? XEN_HOSTMEM_REASON_GUEST_NO_MEMORY
+                                        : XEN_HOSTMEM_REASON_GUEST_REFUSED;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: the request ring and the reference buffer
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "ring.h"
+
+/* Xen's ring macros leave these to whoever uses them. */
+#ifndef xen_mb
+#define xen_mb() smp_mb()
+#define xen_rmb() smp_rmb()
+#define xen_wmb() smp_wmb()
+#endif
+
+#define NR_SLOTS    __CONST_RING_SIZE(xen_hostmem, XEN_HOSTMEM_PAGE_SIZE)
+
+/* Layout is the protocol: a compiler that pads it differently must not win. */
+G_STATIC_ASSERT(sizeof(struct xen_hostmem_request) == 32);
+G_STATIC_ASSERT(sizeof(struct xen_hostmem_response) == 32);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, offset) == 8);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, nr_pages) == 16);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, first) == 20);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, operation) == 24);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, flags) == 25);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_response, status) == 8);
+G_STATIC_ASSERT(offsetof(struct xen_hostmem_response, operation) == 12);
+
+/* What was posted and not answered; the guest cannot reach this copy. */
+typedef struct Slot {
+    uint64_t id;
+    uint32_t first;
+    uint32_t nr_refs;   /* 0 for UNMAP */
+    uint8_t operation;
+    bool busy;
+} Slot;
+
+struct XenHostmemRing {
+    xen_hostmem_front_ring_t front;
+    uint32_t *refs;
+    uint32_t nr_refs;
+    uint64_t unexpected;
+    Slot slots[NR_SLOTS];
+};
+
+XenHostmemRing *xen_hostmem_ring_new(void *page, uint32_t *refs,
+                                     uint32_t nr_refs)
+{
+    XenHostmemRing *ring = g_new0(XenHostmemRing, 1);
+
+    /*
+     * Both indexes start at 0 whatever the page says: the frontend
+     * initialised it (R4), and its word for it is not needed.
+     */
+    FRONT_RING_INIT(&ring->front, (xen_hostmem_sring_t *)page,
+                    XEN_HOSTMEM_PAGE_SIZE);
+    ring->refs = refs;
+    ring->nr_refs = nr_refs;
+    return ring;
+}
+
+void xen_hostmem_ring_free(XenHostmemRing *ring)
+{
+    g_free(ring);
+}
+
+uint64_t xen_hostmem_ring_unexpected(const XenHostmemRing *ring)
+{
+    return ring->unexpected;
+}
+
+static Slot *find_free_slot(XenHostmemRing *ring)
+{
+    for (unsigned i = 0; i < NR_SLOTS; i++) {
+        if (!ring->slots[i].busy) {
+            return &ring->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static Slot *find_posted(XenHostmemRing *ring, uint64_t id, uint8_t operation)
+{
+    for (unsigned i = 0; i < NR_SLOTS; i++) {
+        Slot *slot = &ring->slots[i];
+
+        if (slot->busy && slot->id == id && slot->operation == operation) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+/* The slot that owns any of [@first, @first + @n), or NULL. */
+static const Slot *find_overlap(const XenHostmemRing *ring, uint32_t first,
+                                uint32_t n)
+{
+    for (unsigned i = 0; i < NR_SLOTS; i++) {
+        const Slot *s = &ring->slots[i];
+
+        if (s->busy && s->nr_refs && first < s->first + s->nr_refs &&
+            s->first < first + n) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * First fit. Each step goes behind a range in use, of which there are no
+ * more than slots, so this ends.
+ */
+static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
+{
+    uint32_t at = 0;
+
+    while (n <= ring->nr_refs && at <= ring->nr_refs - n) {
+        const Slot *s = find_overlap(ring, at, n);
+
+        if (!s) {
+            *first = at;
+            return true;
+        }
+        at = s->first + s->nr_refs;
+    }
+    return false;
+}
+
+bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
+                           const uint32_t *refs)
+{
+    bool map = req->operation == XEN_HOSTMEM_OP_MAP;
+    struct xen_hostmem_request *wire;
+    Slot *slot = find_free_slot(ring);
+    uint32_t first = 0;
+
+    if (!slot || RING_FULL(&ring->front) ||
+        (map && !alloc_refs(ring, req->nr_pages, &first))) {
+        return false;
+    }
+
+    *slot = (Slot) {
+        .id = req->id,
+        .operation = req->operation,
+        .first = first,
+        .nr_refs = map ? req->nr_pages : 0,
+        .busy = true,
+    };
+    if (map) {
+        memcpy(ring->refs + first, refs, req->nr_pages * sizeof(*refs));
+    }
+
+    wire = RING_GET_REQUEST(&ring->front, ring->front.req_prod_pvt);
+    *wire = (struct xen_hostmem_request) {
+        .id = req->id,
+        .offset = req->offset,
+        .nr_pages = req->nr_pages,
+        .first = first,
+        .operation = req->operation,
+        .flags = req->live ? XEN_HOSTMEM_MAP_LIVE : 0,
+    };
+    ring->front.req_prod_pvt++;
+    return true;
+}
+
+bool xen_hostmem_ring_push(XenHostmemRing *ring)
+{
+    bool notify;
+
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&ring->front, notify);
+    return notify;
+}
+
+static int32_t checked_status(int32_t status)
+{
+    switch (status) {
+    case XEN_HOSTMEM_OK:
+    case XEN_HOSTMEM_ENOENT:
+    case XEN_HOSTMEM_ENOMEM:
+    case XEN_HOSTMEM_EEXIST:
+    case XEN_HOSTMEM_ENODEV:
+    case XEN_HOSTMEM_EINVAL:
+        return status;
+    default:
+        return XEN_HOSTMEM_EIO;     /* R15 */
+    }
+}
+
+/* True if there is a response to look at; re-arms the event if not. */
+static bool have_response(XenHostmemRing *ring)
+{
+    int more;
+
+    RING_FINAL_CHECK_FOR_RESPONSES(&ring->front, more);
+    return more;
+}
+
+XenHostmemRingResult xen_hostmem_ring_next(XenHostmemRing *ring,
+                                           XenHostmemReply *reply)
+{
+    while (have_response(ring)) {
+        struct xen_hostmem_response wire;
+        RING_IDX prod = qatomic_read(&ring->front.sring->rsp_prod);
+        Slot *slot;
+
+        /*
+         * Never more responses than requests: this bounds the loop, whatever
+         * the guest writes into the index meanwhile (R22).
+         */
+        if (prod - ring->front.rsp_cons >
+            ring->front.req_prod_pvt - ring->front.rsp_cons) {
+            return XEN_HOSTMEM_RING_BROKEN;
+        }
+        if (prod == ring->front.rsp_cons) {
+            return XEN_HOSTMEM_RING_EMPTY;      /* taken back meanwhile */
+        }
+        xen_rmb();
+        RING_COPY_RESPONSE(&ring->front, ring->front.rsp_cons, &wire);
+        ring->front.rsp_cons++;
+
+        slot = find_posted(ring, wire.id, wire.operation);
+        if (!slot) {
+            ring->unexpected++;
+            continue;
+        }
+        slot->busy = false;
+        *reply = (XenHostmemReply) {
+            .id = wire.id,
+            .operation = wire.operation,
+            .status = checked_status(wire.status),
+        };
+        return XEN_HOSTMEM_RING_REPLY;
+    }
+    return XEN_HOSTMEM_RING_EMPTY;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: a QEMU without Xen
+ *
+ * Only xen_hostmem_new() can be called: without it there is no XenHostmem.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/xen/xen-hostmem.h"
+
+XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
+{
+    error_setg(errp, "this QEMU was built without Xen");
+    return NULL;
+}
+
+void xen_hostmem_free(XenHostmem *h)
+{
+    g_assert_not_reached();
+}
+
+int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
+                    const XenHostmemBuffer *buf)
+{
+    g_assert_not_reached();
+}
+
+int xen_hostmem_unmap(XenHostmem *h, uint32_t blob)
+{
+    g_assert_not_reached();
+}
+
+int xen_hostmem_status(XenHostmem *h, uint32_t blob)
+{
+    g_assert_not_reached();
+}
+
+void xen_hostmem_reset(XenHostmem *h)
+{
+    g_assert_not_reached();
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: the window as one I/O region
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "trap.h"
+#include "fault.h"
+#include "trace.h"
+
+/*
+ * The part of an access that one blob holds. Xen splits an access at pages
+ * and blobs start at pages, but the last page of a blob may be a partial one.
+ */
+static void *trap_find(XenHostmemTrap *trap, hwaddr addr, unsigned size,
+                       uint64_t *len)
+{
+    void *host;
+
+    *len = size;
+    host = xen_hostmem_window_host(trap->window, addr, len);
+    if (!host) {
+        trap->strays++;
+        qemu_log_mask(LOG_GUEST_ERROR, "xen-hostmem: access of %u bytes at "
+                      "offset 0x%" HWADDR_PRIx " of the window, where no blob "
+                      "is mapped\n", size, addr);
+    }
+    return host;
+}
+
+static MemTxResult trap_read(void *opaque, hwaddr addr, uint64_t *data,
+                             unsigned size, MemTxAttrs attrs)
+{
+    XenHostmemTrap *trap = opaque;
+    uint64_t value = 0, len;
+    void *host = trap_find(trap, addr, size, &len);
+
+    /* As from a bus that nobody answers on. */
+    *data = UINT64_MAX;
+    if (!host || !xen_hostmem_copy_guarded(&value, host, len)) {
+        return MEMTX_OK;
+    }
+    trap->reads++;
+    *data = value;
+    return MEMTX_OK;
+}
+
+static MemTxResult trap_write(void *opaque, hwaddr addr, uint64_t data,
+                              unsigned size, MemTxAttrs attrs)
+{
+    XenHostmemTrap *trap = opaque;
+    uint64_t len;
+    void *host = trap_find(trap, addr, size, &len);
+
+    if (host && xen_hostmem_copy_guarded(host, &data, len)) {
+        trap->writes++;
+    }
+    return MEMTX_OK;
+}
+
+static const MemoryRegionOps trap_ops = {
+    .read_with_attrs = trap_read,
+    .write_with_attrs = trap_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+};
+
+void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
+                           MemoryRegion *bar, XenHostmemWindow *window,
+                           uint64_t size)
+{
+    trap->window = window;
+    memory_region_init_io(&trap->region, owner, &trap_ops, trap,
+                          "xen-hostmem-window", size);
+    memory_region_add_subregion(bar, 0, &trap->region);
+}
+
+void xen_hostmem_trap_fini(XenHostmemTrap *trap, MemoryRegion *bar)
+{
+    memory_region_del_subregion(bar, &trap->region);
+    object_unparent(OBJECT(&trap->region));
+}

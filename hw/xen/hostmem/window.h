@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: what is mapped where in a window
+ *
+ * Knows neither QEMU's devices nor a Xen library: the frontend, the kernel and
+ * the clock are reached through XenHostmemWindowOps, which is also where the
+ * unit tests stand. Main loop only.
+ */
+#ifndef HW_XEN_HOSTMEM_WINDOW_H
+#define HW_XEN_HOSTMEM_WINDOW_H
+
+#include "hw/xen/xen-hostmem.h"
+#include "ring.h"
+
+typedef struct XenHostmemWindow XenHostmemWindow;
+
+/*
+ * A mapping's life:
+ *
+ *   WAITING ──────► TRAPPED ◄────────────────┐
+ *      │               │ import              │ released, blob still there
+ *      │ time limit    ▼                     │
+ *      ▼            GRANTED ─► MAPPING ─► MAPPED ─► UNMAPPING ─► gone
+ *    refused                      │                    │
+ *                                 └──── not proven ────┴─► QUARANTINED
+ */
+typedef enum XenHostmemState {
+    XEN_HOSTMEM_WAITING,        /* its range is still somebody else's */
+    XEN_HOSTMEM_TRAPPED,        /* its range holds no grant */
+    XEN_HOSTMEM_GRANTED,        /* imported; no request posted yet */
+    XEN_HOSTMEM_MAPPING,        /* some request is posted */
+    XEN_HOSTMEM_MAPPED,         /* every page is confirmed */
+    XEN_HOSTMEM_UNMAPPING,      /* being undone */
+    XEN_HOSTMEM_QUARANTINED,    /* may hold a grant, nobody knows (R24) */
+    XEN_HOSTMEM_GONE,
+} XenHostmemState;
+
+const char *xen_hostmem_state_name(XenHostmemState state);
+
+typedef struct XenHostmemTransition {
+    uint32_t blob;
+    uint64_t offset;            /* bytes */
+    uint64_t nr_pages;
+    XenHostmemState from, to;
+    XenHostmemReason reason;
+} XenHostmemTransition;
+
+typedef struct XenHostmemWindowOps {
+    /*
+     * Grant @nr_pages pages from the start of @dmabuf. 0 or negative errno;
+     * the window keeps @dmabuf open until release() returned 0.
+     */
+    int (*import)(void *opaque, int dmabuf, uint32_t nr_pages, uint32_t *refs,
+                  uint64_t *handle);
+    /*
+     * End the references. @confirmed: the frontend says that it has unmapped
+     * them all. 0: it is so, the import is gone. -EBUSY: the peer may still
+     * have some mapped, ask again.
+     */
+    int (*release)(void *opaque, uint64_t handle, bool confirmed);
+    /* Post a request; false: no room, pump again after the next reply. */
+    bool (*post)(void *opaque, const XenHostmemRequest *req,
+                 const uint32_t *refs);
+    /* Make what was posted visible. */
+    void (*push)(void *opaque);
+    /* Call xen_hostmem_window_pump() soon, from the main loop. */
+    void (*wake)(void *opaque);
+    /* See XenHostmemSettled. */
+    void (*settled)(void *opaque, uint32_t blob);
+    /* Something changed; for traces, logs and tests. */
+    void (*transition)(void *opaque, const XenHostmemTransition *t);
+    /* Monotonic milliseconds. */
+    int64_t (*now_ms)(void *opaque);
+} XenHostmemWindowOps;
+
+/* How long a MAP may stay unanswered before it is refused. */
+#define XEN_HOSTMEM_MAP_LIMIT_MS        30000
+/* How long a MAP waits for a range in quarantine. */
+#define XEN_HOSTMEM_WAIT_LIMIT_MS       5000
+
+/**
+ * xen_hostmem_window_new: an empty window without a frontend
+ * @size: bytes, a multiple of 4096
+ */
+XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
+                                         const XenHostmemWindowOps *ops,
+                                         void *opaque);
+
+/**
+ * xen_hostmem_window_free: forget everything
+ *
+ * Releases each import once more. What the peer still has mapped is the
+ * kernel's to end: closing the provider starts that.
+ */
+void xen_hostmem_window_free(XenHostmemWindow *w);
+
+/* See xen_hostmem_map(), _unmap(), _status() and _reset(). */
+int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
+                           const XenHostmemBuffer *buf);
+int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob);
+int xen_hostmem_window_status(XenHostmemWindow *w, uint32_t blob);
+void xen_hostmem_window_reset(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_host: the memory behind a part of the window
+ * @len: in: bytes wanted; out: how many of them are there, at least 1
+ *
+ * For an access that trapped: that it did proves the frame to be a hole.
+ * Returns NULL if no blob is mapped at @offset.
+ */
+void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
+                              uint64_t *len);
+
+/**
+ * xen_hostmem_window_arrived: a frontend takes requests from now on
+ * @max_pages: most pages in one request, 1 or more
+ *
+ * Blobs that are trapped only for the lack of a frontend become granted.
+ */
+void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages);
+
+/**
+ * xen_hostmem_window_leaving: nothing more may be posted (R18)
+ */
+void xen_hostmem_window_leaving(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_left: the frontend is gone
+ * @clean: it entered Closed, which says that nothing is mapped (R19)
+ */
+void xen_hostmem_window_left(XenHostmemWindow *w, bool clean);
+
+/**
+ * xen_hostmem_window_reply: a request was answered
+ * @reply: matches a request that was posted
+ *
+ * Call xen_hostmem_window_pump() after the last of several.
+ */
+void xen_hostmem_window_reply(XenHostmemWindow *w,
+                              const XenHostmemReply *reply);
+
+/**
+ * xen_hostmem_window_pump: post what waits for room, and deliver settled()
+ */
+void xen_hostmem_window_pump(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_tick: apply time limits, ask again for quarantined
+ * imports, and deliver settled()
+ *
+ * Returns true if it wants to be called again, about a second later.
+ */
+bool xen_hostmem_window_tick(XenHostmemWindow *w);
+
+#endif
