@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: host visible memory on Xen: the dma-buf of a blob
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "hw/virtio/virtio-gpu-xen.h"
+#include "standard-headers/linux/udmabuf.h"
+#include "standard-headers/linux/virtio_gpu.h"
+
+#include <sys/ioctl.h>
+#include <virglrenderer.h>
+
+#if VIRGL_VERSION_MAJOR >= 1
+
+#define PAGE_BYTES 4096     /* of a grant, and of x86 */
+
+/* Opened anew until it is there: the module may be loaded at any time. */
+static int udmabuf_device(void)
+{
+    static int fd = -1;
+
+    if (fd < 0) {
+        fd = qemu_open_old("/dev/udmabuf", O_RDWR);
+    }
+    return fd;
+}
+
+/* Consumes @memfd. */
+static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
+{
+    struct udmabuf_create create = {
+        .memfd = memfd,
+        .flags = UDMABUF_FLAGS_CLOEXEC,
+        .size = QEMU_ALIGN_UP(buf->size, PAGE_BYTES),
+    };
+    int device = udmabuf_device();
+    int fd = -1;
+
+    if (device < 0) {
+        buf->reason = XEN_HOSTMEM_REASON_NO_UDMABUF;
+    } else {
+        /* udmabuf insists; if the seals are sealed it will say so. */
+        fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK);
+        fd = ioctl(device, UDMABUF_CREATE, &create);
+        if (fd < 0) {
+            warn_report_once("virtio-gpu: UDMABUF_CREATE of %" PRIu64
+                             " bytes: %s", (uint64_t)create.size,
+                             strerror(errno));
+            buf->reason = XEN_HOSTMEM_REASON_UDMABUF_FAILED;
+        }
+    }
+    close(memfd);
+    return fd;
+}
+
+static bool is_cached(uint32_t resource_id)
+{
+    uint32_t info = VIRTIO_GPU_MAP_CACHE_NONE;
+
+    virgl_renderer_resource_get_map_info(resource_id, &info);
+    return (info & VIRTIO_GPU_MAP_CACHE_MASK) == VIRTIO_GPU_MAP_CACHE_CACHED;
+}
+
+void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
+{
+    uint32_t type;
+    int fd;
+
+    buf->dmabuf = -1;
+    if (!is_cached(resource_id)) {
+        buf->reason = XEN_HOSTMEM_REASON_NOT_CACHED;
+        return;
+    }
+    buf->reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE;
+    if (virgl_renderer_resource_export_blob(resource_id, &type, &fd)) {
+        return;
+    }
+    switch (type) {
+    case VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF:
+        buf->dmabuf = fd;
+        break;
+    case VIRGL_RENDERER_BLOB_FD_TYPE_SHM:
+        buf->dmabuf = wrap_memfd(fd, buf);
+        break;
+    default:
+        close(fd);
+        break;
+    }
+}
+
+#endif

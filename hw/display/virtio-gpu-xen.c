@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: host visible memory on Xen
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "qapi/error.h"
+#include "hw/pci/pci_device.h"
+#include "hw/virtio/virtio-gpu-parked.h"
+#include "hw/virtio/virtio-gpu-xen.h"
+#include "system/xen.h"
+
+#include <virglrenderer.h>
+
+#if VIRGL_VERSION_MAJOR >= 1
+
+static void answer_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                       uint32_t resource_id)
+{
+    struct virtio_gpu_resp_map_info resp = {
+        .hdr.type = VIRTIO_GPU_RESP_OK_MAP_INFO,
+    };
+
+    virgl_renderer_resource_get_map_info(resource_id, &resp.map_info);
+    virtio_gpu_ctrl_response(g, cmd, &resp.hdr, sizeof(resp));
+}
+
+static void refuse_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
+{
+    virtio_gpu_ctrl_response_nodata(g, cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+/* Only a parked MAP can be answered without the renderer. */
+static bool finish_parked_map(VirtIOGPU *g,
+                              struct virtio_gpu_ctrl_command *cmd,
+                              uint32_t resource_id)
+{
+    if (cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB) {
+        return false;
+    }
+    switch (xen_hostmem_status(g->xen, resource_id)) {
+    case 0:
+        answer_map(g, cmd, resource_id);
+        break;
+    case -EBUSY:
+        virgl_renderer_resource_unmap(resource_id);
+        refuse_map(g, cmd);
+        break;
+    default:
+        return false;
+    }
+    g_free(cmd);
+    return true;
+}
+
+/* The wait for a resource is over: answer, or process anew, in order. */
+static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
+{
+    VirtIOGPU *g = opaque;
+    struct virtio_gpu_ctrl_command *cmd, *last = NULL;
+
+    while ((cmd = virtio_gpu_parked_take(g->parked, resource_id))) {
+        if (finish_parked_map(g, cmd, resource_id)) {
+            continue;
+        }
+        if (last) {
+            QTAILQ_INSERT_AFTER(&g->cmdq, last, cmd, next);
+        } else {
+            QTAILQ_INSERT_HEAD(&g->cmdq, cmd, next);
+        }
+        last = cmd;
+    }
+    if (last) {
+        virtio_gpu_process_cmdq(g);
+        virtio_gpu_virgl_fence_poll(g);
+    }
+}
+
+static PCIDevice *find_pci_device(VirtIOGPU *g)
+{
+    BusState *bus = qdev_get_parent_bus(DEVICE(g));
+    Object *proxy = bus ? OBJECT(bus->parent) : NULL;
+
+    return (PCIDevice *)object_dynamic_cast(proxy, TYPE_PCI_DEVICE);
+}
+
+bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
+{
+    VirtIOGPUBase *b = VIRTIO_GPU_BASE(g);
+    XenHostmemConfig cfg = {
+        .pci = find_pci_device(g),
+        .bar = &b->hostmem,
+        .size = b->conf.hostmem,
+        .shm_id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
+        .settled = virtio_gpu_xen_settled,
+        .opaque = g,
+    };
+
+    if (!xen_enabled() || !virtio_gpu_hostmem_enabled(b->conf) || !cfg.pci) {
+        return true;
+    }
+    if (!virtio_gpu_blob_enabled(b->conf)) {
+        error_setg(errp, "hostmem is for blobs: add blob=on, or remove "
+                   "hostmem");
+        return false;
+    }
+    g->xen = xen_hostmem_new(&cfg, errp);
+    if (!g->xen) {
+        return false;
+    }
+    g->parked = virtio_gpu_parked_new();
+    return true;
+}
+
+void virtio_gpu_xen_reset(VirtIOGPU *g)
+{
+    struct virtio_gpu_ctrl_command *cmd;
+
+    if (!g->xen) {
+        return;
+    }
+    xen_hostmem_reset(g->xen);
+    while ((cmd = virtio_gpu_parked_take_any(g->parked))) {
+        QTAILQ_INSERT_TAIL(&g->cmdq, cmd, next);
+    }
+}
+
+void virtio_gpu_xen_unrealize(VirtIOGPU *g)
+{
+    struct virtio_gpu_ctrl_command *cmd;
+
+    if (!g->xen) {
+        return;
+    }
+    xen_hostmem_reset(g->xen);
+    while ((cmd = virtio_gpu_parked_take_any(g->parked))) {
+        virtqueue_detach_element(cmd->vq, &cmd->elem, 0);
+        g_free(cmd);
+    }
+    g_clear_pointer(&g->parked, virtio_gpu_parked_free);
+    g_clear_pointer(&g->xen, xen_hostmem_free);
+}
+
+/* MAP: returns 0 if it is mapped, -EINPROGRESS if it will be, or an error. */
+static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
+                        uint64_t offset)
+{
+    XenHostmemBuffer buf = { .size = res->blob_size };
+    uint64_t size;
+    int ret;
+
+    ret = virgl_renderer_resource_map(res->resource_id, &buf.host, &size);
+    if (ret) {
+        qemu_log_mask(LOG_GUEST_ERROR, "%s: failed to map virgl resource: "
+                      "%s\n", __func__, strerror(-ret));
+        return -EIO;
+    }
+    if (size < buf.size) {
+        ret = -EINVAL;
+    } else {
+        virtio_gpu_xen_export(res->resource_id, &buf);
+        ret = xen_hostmem_map(g->xen, res->resource_id, offset, &buf);
+    }
+    if (ret < 0 && ret != -EINPROGRESS) {
+        virgl_renderer_resource_unmap(res->resource_id);
+    }
+    return ret;
+}
+
+static void start_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                      struct virtio_gpu_simple_resource *res, uint64_t offset)
+{
+    int ret = map_resource(g, res, offset);
+
+    switch (ret) {
+    case 0:
+        answer_map(g, cmd, res->resource_id);
+        break;
+    case -EINPROGRESS:
+        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
+        break;
+    case -EINVAL:
+    case -EEXIST:
+        qemu_log_mask(LOG_GUEST_ERROR, "%s: resource %u cannot be mapped at "
+                      "offset 0x%" PRIx64 ": %s\n", __func__,
+                      res->resource_id, offset, strerror(-ret));
+        cmd->error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+        break;
+    default:
+        cmd->error = VIRTIO_GPU_RESP_ERR_UNSPEC;
+        break;
+    }
+}
+
+bool virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                             struct virtio_gpu_simple_resource *res,
+                             uint64_t offset)
+{
+    if (!g->xen) {
+        return false;
+    }
+    switch (xen_hostmem_status(g->xen, res->resource_id)) {
+    case -ENOENT:
+        start_map(g, cmd, res, offset);
+        break;
+    case -EALREADY:
+        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
+        break;
+    default:
+        qemu_log_mask(LOG_GUEST_ERROR, "%s: resource %u is mapped already\n",
+                      __func__, res->resource_id);
+        cmd->error = VIRTIO_GPU_RESP_ERR_UNSPEC;
+        break;
+    }
+    return true;
+}
+
+/* The guest unmaps what it was not yet told to be mapped. */
+static void cancel_parked_map(VirtIOGPU *g, uint32_t resource_id)
+{
+    struct virtio_gpu_ctrl_command *map;
+
+    if (xen_hostmem_status(g->xen, resource_id) != -EINPROGRESS) {
+        return;
+    }
+    while ((map = virtio_gpu_parked_take(g->parked, resource_id))) {
+        refuse_map(g, map);
+        g_free(map);
+    }
+}
+
+bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
+                               struct virtio_gpu_ctrl_command *cmd,
+                               struct virtio_gpu_simple_resource *res)
+{
+    if (!g->xen) {
+        return false;
+    }
+    cancel_parked_map(g, res->resource_id);
+    switch (xen_hostmem_unmap(g->xen, res->resource_id)) {
+    case 0:
+        virgl_renderer_resource_unmap(res->resource_id);
+        return false;
+    case -EINPROGRESS:
+        virgl_renderer_resource_unmap(res->resource_id);
+        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
+        return true;
+    case -EALREADY:
+        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
+        return true;
+    default:
+        return false;
+    }
+}
+
+#else /* blobs need virglrenderer 1.0, so there is nothing to do */
+
+bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
+{
+    return true;
+}
+
+void virtio_gpu_xen_unrealize(VirtIOGPU *g)
+{
+}
+
+void virtio_gpu_xen_reset(VirtIOGPU *g)
+{
+}
+
+#endif
