@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xen-hostmem: ring page, reference buffer and event channel
+ */
+#include <linux/interrupt.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+
+#include "driver.h"
+
+/* A transaction that collides this often: somebody writes in a loop. */
+#define MAX_TRANSACTION_TRIES	100
+
+static irqreturn_t xen_hostmem_interrupt(int irq, void *data)
+{
+	struct xen_hostmem *hm = data;
+
+	/* The event stays masked until ring_work has sent the EOI. */
+	atomic_set(&hm->event, 1);
+	queue_work(hm->wq, &hm->ring_work);
+	return IRQ_HANDLED;
+}
+
+static int setup_pages(struct xen_hostmem *hm)
+{
+	void *ring, *refs;
+	int err;
+
+	err = xenbus_setup_ring(hm->dev, GFP_KERNEL, &ring, 1, &hm->ring_gref);
+	if (err)
+		return err;
+	err = xenbus_setup_ring(hm->dev, GFP_KERNEL, &refs,
+				XEN_HOSTMEM_MAX_GREF_PAGES, hm->ref_grefs);
+	if (err) {
+		xenbus_teardown_ring(&ring, 1, &hm->ring_gref);
+		return err;
+	}
+
+	hm->refs = refs;
+	hm->sring = ring;
+	SHARED_RING_INIT(hm->sring);
+	/* The backend produces the requests, so this side is the ring's back. */
+	BACK_RING_INIT(&hm->ring, hm->sring, XEN_PAGE_SIZE);
+	return 0;
+}
+
+static void teardown_pages(struct xen_hostmem *hm)
+{
+	void *ring = hm->sring, *refs = hm->refs;
+
+	if (!ring)
+		return;
+	/* A page that the peer still maps is freed when it lets go. */
+	hm->sring = NULL;
+	hm->refs = NULL;
+	xenbus_teardown_ring(&refs, XEN_HOSTMEM_MAX_GREF_PAGES, hm->ref_grefs);
+	xenbus_teardown_ring(&ring, 1, &hm->ring_gref);
+}
+
+static int setup_event(struct xen_hostmem *hm)
+{
+	int irq;
+
+	irq = xenbus_alloc_evtchn(hm->dev, &hm->evtchn);
+	if (irq)
+		return irq;
+
+	atomic_set(&hm->event, 0);
+	irq = bind_evtchn_to_irqhandler_lateeoi(hm->evtchn,
+						xen_hostmem_interrupt, 0,
+						"xen-hostmem", hm);
+	if (irq < 0) {
+		xenbus_free_evtchn(hm->dev, hm->evtchn);
+		return irq;
+	}
+	hm->irq = irq;
+	return 0;
+}
+
+static int write_nodes(struct xen_hostmem *hm, struct xenbus_transaction xbt)
+{
+	const char *dir = hm->dev->nodename;
+	char node[sizeof(XEN_HOSTMEM_NODE_GREF_REF) + 8];
+	unsigned int i;
+	int err;
+
+	err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_VERSION, "%u",
+			    XEN_HOSTMEM_VERSION);
+	if (!err)
+		err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_RING_REF, "%u",
+				    hm->ring_gref);
+	if (!err)
+		err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_EVENT_CHANNEL,
+				    "%u", hm->evtchn);
+	if (!err)
+		err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_GREF_PAGES,
+				    "%u", XEN_HOSTMEM_MAX_GREF_PAGES);
+	for (i = 0; !err && i < XEN_HOSTMEM_MAX_GREF_PAGES; i++) {
+		snprintf(node, sizeof(node), XEN_HOSTMEM_NODE_GREF_REF, i);
+		err = xenbus_printf(xbt, dir, node, "%u", hm->ref_grefs[i]);
+	}
+	return err;
+}
+
+/* In one transaction: the backend sees all of it or nothing (R4). */
+static int publish(struct xen_hostmem *hm)
+{
+	struct xenbus_transaction xbt;
+	unsigned int tries;
+	int err;
+
+	for (tries = 0; tries < MAX_TRANSACTION_TRIES; tries++) {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = write_nodes(hm, xbt);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+		if (err != -EAGAIN)
+			return err;
+	}
+	return -EAGAIN;
+}
+
+int xen_hostmem_connection_open(struct xen_hostmem *hm)
+{
+	int err;
+
+	xen_hostmem_connection_close(hm);
+	hm->broken = false;
+
+	err = setup_pages(hm);
+	if (err) {
+		xenbus_dev_fatal(hm->dev, err, "granting ring and buffer");
+		return err;
+	}
+	err = setup_event(hm);
+	if (err) {
+		xenbus_dev_fatal(hm->dev, err, "setting up the event channel");
+		goto fail;
+	}
+	err = publish(hm);
+	if (err) {
+		xenbus_dev_fatal(hm->dev, err, "writing to %s",
+				 hm->dev->nodename);
+		goto fail;
+	}
+	return 0;
+
+fail:
+	xen_hostmem_connection_close(hm);
+	return err;
+}
+
+void xen_hostmem_connection_close(struct xen_hostmem *hm)
+{
+	if (hm->irq) {
+		/* Closes the event channel, too. */
+		unbind_from_irqhandler(hm->irq, hm);
+		hm->irq = 0;
+	}
+	teardown_pages(hm);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the lab's programs write into a buffer, in the guest and in dom0: a
+ * word depends on a seed and on its place, so that words that are lost, old,
+ * or from another place of the buffer all show.
+ */
+#ifndef LAB_WORDS_H
+#define LAB_WORDS_H
+
+#include <stdint.h>
+
+#define LAB_GOLDEN 0x9e3779b97f4a7c15u
+
+/* The finaliser of splitmix64. */
+static inline uint64_t lab_mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* Word number @index of the buffer. */
+static inline uint64_t lab_word(uint64_t seed, uint64_t index)
+{
+    return lab_mix(lab_mix(seed + LAB_GOLDEN) + (index + 1) * LAB_GOLDEN);
+}
+
+/* Pseudo-random numbers: the same sequence for the same first *state. */
+static inline uint64_t lab_random(uint64_t *state)
+{
+    *state += LAB_GOLDEN;
+    return lab_mix(*state);
+}
+
+#endif
