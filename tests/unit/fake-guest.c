@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A scripted guest and kernel around a real window
+ */
+
+#include "qemu/osdep.h"
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "fake-guest.h"
+
+/* A reference says which import's which page it is. */
+static uint32_t make_ref(uint64_t handle, uint32_t page)
+{
+    return (uint32_t)(handle << 8 | page) + 1;
+}
+
+static uint64_t ref_handle(uint32_t ref)
+{
+    return (ref - 1) >> 8;
+}
+
+static uint32_t ref_page(uint32_t ref)
+{
+    return (ref - 1) & 0xff;
+}
+
+static uint64_t identify(int fd)
+{
+    struct stat st;
+
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    return st.st_ino;
+}
+
+static FakeImport *get_import(FakeGuest *f, uint64_t handle)
+{
+    g_assert_cmpuint(handle, <, f->imports->len);
+    return &g_array_index(f->imports, FakeImport, handle);
+}
+
+/* The oracle */
+
+/* I2: whatever the guest has mapped is still imported. */
+static void check_frames(FakeGuest *f)
+{
+    for (unsigned i = 0; i < FAKE_PAGES; i++) {
+        if (f->frames[i]) {
+            g_assert_true(get_import(f, ref_handle(f->frames[i]))->live);
+        }
+    }
+}
+
+/* I1: an access at page @page of the blob reaches that page of its memory. */
+static void check_access(FakeGuest *f, const FakeBlob *b, unsigned page)
+{
+    uint64_t offset = (b->first + page) * XEN_HOSTMEM_PAGE_SIZE, len = 8;
+    uint32_t ref = f->frames[b->first + page];
+
+    if (ref) {
+        g_assert_cmpuint(get_import(f, ref_handle(ref))->buffer, ==,
+                         b->buffer);
+        g_assert_cmpuint(ref_page(ref), ==, page);
+    } else {
+        g_assert_true(xen_hostmem_window_host(f->w, offset, &len) ==
+                      b->host + (size_t)page * XEN_HOSTMEM_PAGE_SIZE);
+        g_assert_cmpuint(len, ==, 8);
+    }
+}
+
+static void check(FakeGuest *f)
+{
+    check_frames(f);
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        const FakeBlob *b = &f->blobs[blob];
+
+        for (unsigned i = 0; b->use == FAKE_IN_USE && i < b->pages; i++) {
+            check_access(f, b, i);
+        }
+    }
+}
+
+/* What the window asks for */
+
+static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
+                       uint32_t *refs, uint64_t *handle)
+{
+    FakeGuest *f = opaque;
+    FakeImport import = {
+        .buffer = identify(dmabuf), .pages = nr_pages, .live = true,
+    };
+
+    if (f->import_error) {
+        return f->import_error;
+    }
+    *handle = f->imports->len;
+    for (uint32_t i = 0; i < nr_pages; i++) {
+        refs[i] = make_ref(*handle, i);
+    }
+    g_array_append_val(f->imports, import);
+    return 0;
+}
+
+static int fake_release(void *opaque, uint64_t handle, bool confirmed)
+{
+    FakeGuest *f = opaque;
+    FakeImport *import = get_import(f, handle);
+
+    g_assert_true(import->live);
+    for (unsigned i = 0; i < FAKE_PAGES; i++) {
+        if (f->frames[i] && ref_handle(f->frames[i]) == handle) {
+            /* Without proof, only a lie gets here with @confirmed. */
+            g_assert_true(f->proves || !confirmed);
+            return -EBUSY;
+        }
+    }
+    if (!f->proves && !confirmed) {
+        return -EBUSY;
+    }
+    import->live = false;
+    return 0;
+}
+
+static bool fake_post(void *opaque, const XenHostmemRequest *req,
+                      const uint32_t *refs)
+{
+    FakeGuest *f = opaque;
+    FakeRequest *posted;
+
+    g_assert_true(f->connected);                        /* R7, R18 */
+    g_assert_cmpuint(req->nr_pages, >, 0);
+    g_assert_cmpuint(req->offset + (uint64_t)req->nr_pages *
+                     XEN_HOSTMEM_PAGE_SIZE, <=, FAKE_SIZE);
+    if (g_queue_get_length(&f->posted) == FAKE_SLOTS) {
+        return false;
+    }
+    posted = g_new0(FakeRequest, 1);
+    posted->req = *req;
+    if (refs) {
+        memcpy(posted->refs, refs, req->nr_pages * sizeof(*refs));
+    }
+    g_queue_push_tail(&f->posted, posted);
+    return true;
+}
+
+static void fake_push(void *opaque)
+{
+    FakeGuest *f = opaque;
+
+    f->pushed++;
+}
+
+static void fake_wake(void *opaque)
+{
+    FakeGuest *f = opaque;
+
+    f->woken++;
+}
+
+/* What virtio-gpu-xen.c does: see how the blob stands now. */
+static void fake_settled(void *opaque, uint32_t blob)
+{
+    FakeGuest *f = opaque;
+    FakeBlob *b = &f->blobs[blob];
+
+    g_array_append_val(f->settled, blob);
+    switch (xen_hostmem_window_status(f->w, blob)) {
+    case 0:
+        g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
+        b->use = FAKE_IN_USE;
+        break;
+    case -EBUSY:
+        g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
+        b->use = FAKE_UNUSED;
+        break;
+    case -ENOENT:
+        g_assert_cmpint(b->use, ==, FAKE_UNMAP_PENDING);
+        b->use = FAKE_UNUSED;
+        break;
+    default:
+        g_assert_not_reached();
+    }
+}
+
+static void fake_transition(void *opaque, const XenHostmemTransition *t)
+{
+    FakeGuest *f = opaque;
+
+    f->transitions[t->to]++;
+    g_assert_cmpint(t->from, !=, XEN_HOSTMEM_GONE);
+}
+
+static int64_t fake_now(void *opaque)
+{
+    return ((FakeGuest *)opaque)->now;
+}
+
+static const XenHostmemWindowOps fake_ops = {
+    .import = fake_import,
+    .release = fake_release,
+    .post = fake_post,
+    .push = fake_push,
+    .wake = fake_wake,
+    .settled = fake_settled,
+    .transition = fake_transition,
+    .now_ms = fake_now,
+};
+
+FakeGuest *fake_guest_new(void)
+{
+    FakeGuest *f = g_new0(FakeGuest, 1);
+
+    f->proves = true;
+    f->imports = g_array_new(false, false, sizeof(FakeImport));
+    f->settled = g_array_new(false, false, sizeof(uint32_t));
+    g_queue_init(&f->posted);
+    f->w = xen_hostmem_window_new(FAKE_SIZE, &fake_ops, f);
+    return f;
+}
+
+static void drop_posted(FakeGuest *f)
+{
+    while (!g_queue_is_empty(&f->posted)) {
+        g_free(g_queue_pop_head(&f->posted));
+    }
+}
+
+void fake_guest_free(FakeGuest *f)
+{
+    /* The domain's end: afterwards nothing may be left but what was lied. */
+    f->proves = true;
+    fake_forget_frames(f);
+    xen_hostmem_window_free(f->w);
+    for (guint i = 0; i < f->imports->len; i++) {
+        g_assert_false(get_import(f, i)->live);         /* I8 */
+    }
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        g_free(f->blobs[blob].host);
+    }
+    drop_posted(f);
+    g_array_free(f->imports, true);
+    g_array_free(f->settled, true);
+    g_free(f);
+}
+
+static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
+               int dmabuf)
+{
+    FakeBlob *b = &f->blobs[blob];
+    g_autofree uint8_t *host = g_malloc0(MIN(pages, FAKE_PAGES) *
+                                         XEN_HOSTMEM_PAGE_SIZE + 1);
+    XenHostmemBuffer buf = {
+        .size = pages * XEN_HOSTMEM_PAGE_SIZE,
+        .host = host,
+        .dmabuf = dmabuf,
+        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+    };
+    uint64_t buffer = dmabuf >= 0 ? identify(dmabuf) : 0;
+    int rc = xen_hostmem_window_map(f->w, blob, first * XEN_HOSTMEM_PAGE_SIZE,
+                                    &buf);
+
+    if (rc == 0 || rc == -EINPROGRESS) {
+        g_free(b->host);
+        *b = (FakeBlob) {
+            .use = rc ? FAKE_MAP_PENDING : FAKE_IN_USE,
+            .first = first,
+            .pages = pages,
+            .buffer = buffer,
+            .host = g_steal_pointer(&host),
+        };
+    } else if (dmabuf >= 0) {
+        /* Taken over on error as well. */
+        g_assert_cmpint(fcntl(dmabuf, F_GETFD), ==, -1);
+    }
+    check(f);
+    return rc;
+}
+
+int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages)
+{
+    int dmabuf = memfd_create("fake-dmabuf", MFD_CLOEXEC);
+
+    g_assert_cmpint(dmabuf, >=, 0);
+    return map(f, blob, first, pages, dmabuf);
+}
+
+int fake_map_undmabufed(FakeGuest *f, uint32_t blob, uint64_t first,
+                        uint64_t pages)
+{
+    return map(f, blob, first, pages, -1);
+}
+
+int fake_unmap(FakeGuest *f, uint32_t blob)
+{
+    int rc = xen_hostmem_window_unmap(f->w, blob);
+
+    if (rc == 0) {
+        f->blobs[blob].use = FAKE_UNUSED;
+    } else if (rc == -EINPROGRESS) {
+        f->blobs[blob].use = FAKE_UNMAP_PENDING;
+    }
+    check(f);
+    return rc;
+}
+
+void fake_reset(FakeGuest *f)
+{
+    xen_hostmem_window_reset(f->w);
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        f->blobs[blob].use = FAKE_UNUSED;
+    }
+    check(f);
+}
+
+void fake_arrive(FakeGuest *f)
+{
+    f->connected = true;
+    xen_hostmem_window_arrived(f->w, 4);
+    fake_pump(f);
+}
+
+static void disconnect(FakeGuest *f, bool clean)
+{
+    f->connected = false;
+    drop_posted(f);
+    xen_hostmem_window_left(f->w, clean);
+    fake_pump(f);
+}
+
+void fake_leave(FakeGuest *f)
+{
+    xen_hostmem_window_leaving(f->w);
+    f->connected = false;
+    fake_forget_frames(f);
+    check(f);           /* its trapped accesses are served meanwhile */
+    disconnect(f, true);
+}
+
+void fake_leave_lying(FakeGuest *f)
+{
+    xen_hostmem_window_leaving(f->w);
+    disconnect(f, true);
+}
+
+void fake_crash(FakeGuest *f)
+{
+    disconnect(f, false);
+}
+
+void fake_forget_frames(FakeGuest *f)
+{
+    memset(f->frames, 0, sizeof(f->frames));
+}
+
+static void do_map(FakeGuest *f, const FakeRequest *r)
+{
+    uint64_t first = r->req.offset / XEN_HOSTMEM_PAGE_SIZE;
+
+    for (uint32_t i = 0; i < r->req.nr_pages; i++) {
+        g_assert_cmpuint(f->frames[first + i], ==, 0);      /* I7, R13 */
+        f->frames[first + i] = r->refs[i];
+    }
+}
+
+static void do_unmap(FakeGuest *f, const FakeRequest *r)
+{
+    uint64_t first = r->req.offset / XEN_HOSTMEM_PAGE_SIZE;
+
+    for (uint32_t i = 0; i < r->req.nr_pages; i++) {
+        g_assert_cmpuint(f->frames[first + i], !=, 0);
+        f->frames[first + i] = 0;
+    }
+}
+
+void fake_answer(FakeGuest *f, int32_t status)
+{
+    g_autofree FakeRequest *r = g_queue_pop_head(&f->posted);
+    XenHostmemReply reply;
+
+    g_assert_nonnull(r);
+    if (status == XEN_HOSTMEM_OK) {
+        (r->req.operation == XEN_HOSTMEM_OP_MAP ? do_map : do_unmap)(f, r);
+    }
+    reply = (XenHostmemReply) {
+        .id = r->req.id, .operation = r->req.operation, .status = status,
+    };
+    xen_hostmem_window_reply(f->w, &reply);
+    fake_pump(f);
+}
+
+void fake_answer_all(FakeGuest *f)
+{
+    while (!g_queue_is_empty(&f->posted)) {
+        fake_answer(f, XEN_HOSTMEM_OK);
+    }
+}
+
+void fake_pass(FakeGuest *f, int64_t ms)
+{
+    for (int64_t end = f->now + ms; f->now < end;) {
+        f->now += MIN(1000, end - f->now);
+        xen_hostmem_window_tick(f->w);
+        check(f);
+    }
+}
+
+void fake_pump(FakeGuest *f)
+{
+    xen_hostmem_window_pump(f->w);
+    check(f);
+}
+
+bool fake_take_settled(FakeGuest *f, uint32_t blob)
+{
+    for (guint i = 0; i < f->settled->len; i++) {
+        if (g_array_index(f->settled, uint32_t, i) == blob) {
+            g_array_remove_index(f->settled, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned fake_granted(const FakeGuest *f)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < FAKE_PAGES; i++) {
+        n += f->frames[i] != 0;
+    }
+    return n;
+}

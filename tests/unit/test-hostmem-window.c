@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The window: what each call and each event means for a blob
+ *
+ * The invariants are checked by the fake guest after each step.
+ */
+
+#include "qemu/osdep.h"
+#include "fake-guest.h"
+
+static void test_trapped_without_frontend(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+    g_assert_cmpint(fake_unmap(f, 1), ==, 0);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
+    fake_guest_free(f);
+}
+
+static void test_granted(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 8, 10), ==, -EINPROGRESS);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -EINPROGRESS);
+    fake_pump(f);
+    /* 10 pages, at most 4 a request (R9) */
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 3);
+    fake_answer(f, 0);
+    fake_answer(f, 0);
+    g_assert_false(fake_take_settled(f, 1));
+    fake_answer(f, 0);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(fake_granted(f), ==, 10);
+
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EALREADY);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+    fake_guest_free(f);
+}
+
+/* Bad input gets an error and changes nothing (I4). */
+static void test_bad_ranges(void)
+{
+    static const struct {
+        uint64_t offset, size;
+        int rc;
+    } cases[] = {
+        { 1, 4096, -EINVAL },
+        { 512, 4096, -EINVAL },
+        { 0, 0, -EINVAL },
+        { FAKE_SIZE, 4096, -EINVAL },
+        { FAKE_SIZE - 4096, 4097, -EINVAL },
+        { 0, FAKE_SIZE + 1, -EINVAL },
+        { 0, UINT64_MAX, -EINVAL },
+        { 4096, UINT64_MAX - 4096, -EINVAL },
+        { UINT64_MAX - 4095, 4096, -EINVAL },
+        { FAKE_SIZE - 4096, 4096, 0 },
+        { FAKE_SIZE - 8192, 1, 0 },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        FakeGuest *f = fake_guest_new();
+        uint8_t host[1];
+        XenHostmemBuffer buf = {
+            .size = cases[i].size, .host = host, .dmabuf = -1,
+            .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+        };
+
+        g_assert_cmpint(xen_hostmem_window_map(f->w, 1, cases[i].offset, &buf),
+                        ==, cases[i].rc);
+        fake_guest_free(f);
+    }
+}
+
+static void test_second_map(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    g_assert_cmpint(fake_map(f, 1, 8, 4), ==, -EEXIST);     /* same blob */
+    g_assert_cmpint(fake_map(f, 2, 3, 4), ==, -EEXIST);     /* overlap */
+    g_assert_cmpint(fake_map(f, 2, 0, 1), ==, -EEXIST);
+    g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
+    g_assert_cmpint(fake_map(f, 3, 0, FAKE_PAGES), ==, -EEXIST);
+    fake_guest_free(f);
+}
+
+/* The last page of a blob may be a part of one. */
+static void test_partial_page(void)
+{
+    FakeGuest *f = fake_guest_new();
+    uint8_t host[100];
+    XenHostmemBuffer buf = {
+        .size = sizeof(host), .host = host, .dmabuf = -1,
+        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+    };
+    uint64_t len = 8;
+
+    g_assert_cmpint(xen_hostmem_window_map(f->w, 1, 4096, &buf), ==, 0);
+    g_assert_true(xen_hostmem_window_host(f->w, 4096 + 96, &len) == host + 96);
+    g_assert_cmpuint(len, ==, 4);
+    g_assert_null(xen_hostmem_window_host(f->w, 4096 + 100, &len));
+    g_assert_null(xen_hostmem_window_host(f->w, 4095, &len));
+    fake_guest_free(f);
+}
+
+/* I1: granted while in use, and back, and each request says LIVE (R12). */
+static void test_live_switch(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 6), ==, 0);
+    for (int i = 0; i < 3; i++) {
+        fake_arrive(f);
+        g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+        g_assert_true(((FakeRequest *)f->posted.head->data)->req.live);
+        fake_answer(f, 0);
+        fake_answer_all(f);
+        g_assert_cmpuint(fake_granted(f), ==, 6);
+        fake_leave(f);
+        g_assert_cmpuint(fake_granted(f), ==, 0);
+    }
+    g_assert_false(fake_take_settled(f, 1));
+    fake_guest_free(f);
+}
+
+/* A blob that is new to the guest is not mapped LIVE. */
+static void test_first_map_is_not_live(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 1);
+    fake_pump(f);
+    g_assert_false(((FakeRequest *)f->posted.head->data)->req.live);
+    fake_guest_free(f);
+}
+
+/* I5: each failure to import or to map falls back, with its reason. */
+static void test_fallback(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    f->import_error = -ENOSPC;
+    g_assert_cmpint(fake_map(f, 1, 0, 2), ==, 0);
+    f->import_error = 0;
+    g_assert_cmpint(fake_map_undmabufed(f, 2, 2, 2), ==, 0);
+
+    /* The guest maps one chunk of two and fails with the other. */
+    g_assert_cmpint(fake_map(f, 3, 4, 8), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, 0);
+    fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    g_assert_false(fake_take_settled(f, 3));
+    fake_answer_all(f);                     /* the first is unmapped again */
+    g_assert_true(fake_take_settled(f, 3));
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 3), ==, 0);
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+    fake_guest_free(f);
+}
+
+/* The driver goes away while a MAP is under way: answered, and trapped. */
+static void test_leave_in_the_middle(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 12), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, 0);
+    fake_leave(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+    fake_guest_free(f);
+}
+
+static void test_unmap_while_mapping(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 12), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, 0);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+    fake_guest_free(f);
+}
+
+/* Nothing was posted yet: nothing to wait for. */
+static void test_unmap_before_post(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 12), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_unmap(f, 1), ==, 0);
+    fake_pump(f);
+    g_assert_true(g_queue_is_empty(&f->posted));
+    g_assert_false(fake_take_settled(f, 1));
+    fake_guest_free(f);
+}
+
+/* I7: a range that is being unmapped is mapped anew only afterwards. */
+static void test_remap_waits(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_map(f, 2, 2, 4), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_map(f, 3, 4, 4), ==, -EEXIST);     /* 2 waits there */
+    fake_pump(f);
+    fake_answer(f, 0);
+    g_assert_true(fake_take_settled(f, 1));
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 2));
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* A frontend that cannot unmap: parked, then refused, never trapped (I1). */
+static void test_quarantine(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, XEN_HOSTMEM_EIO);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+
+    g_assert_cmpint(fake_map(f, 2, 3, 4), ==, -EINPROGRESS);
+    fake_pass(f, XEN_HOSTMEM_WAIT_LIMIT_MS - 1000);
+    g_assert_false(fake_take_settled(f, 2));
+    fake_pass(f, 1000);
+    g_assert_true(fake_take_settled(f, 2));
+    g_assert_cmpint(f->blobs[2].use, ==, FAKE_UNUSED);
+
+    /* Proof comes: the range is good again. */
+    g_assert_cmpint(fake_map(f, 3, 0, 1), ==, -EINPROGRESS);
+    fake_forget_frames(f);
+    fake_pass(f, 1000);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 3));
+    g_assert_cmpuint(fake_granted(f), ==, 1);
+    fake_guest_free(f);
+}
+
+/* A guest that never answers a MAP: refused in the end, undone if it does. */
+static void test_silent_guest(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_pass(f, XEN_HOSTMEM_MAP_LIMIT_MS);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
+
+    /* It may map yet, so the range is nobody's. */
+    g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
+    fake_answer(f, 0);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_answer(f, 0);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 2));
+    fake_guest_free(f);
+}
+
+/* R21, R24: a crashed frontend's mappings are nobody's until proven gone. */
+static void test_crash(void)
+{
+    for (int proves = 0; proves < 2; proves++) {
+        FakeGuest *f = fake_guest_new();
+
+        f->proves = proves;
+        fake_arrive(f);
+        fake_map(f, 1, 0, 4);
+        fake_pump(f);
+        fake_answer_all(f);
+        fake_crash(f);
+        g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+
+        /* A new driver: the old blob's frames are not mapped over. */
+        fake_arrive(f);
+        g_assert_true(g_queue_is_empty(&f->posted));
+        g_assert_cmpint(fake_unmap(f, 1), ==, 0);
+        g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
+        fake_pass(f, XEN_HOSTMEM_WAIT_LIMIT_MS);
+        g_assert_cmpint(f->blobs[2].use, ==, FAKE_UNUSED);
+        fake_guest_free(f);
+    }
+}
+
+/* "Closed" with frames mapped: the kernel's proof is believed, not the word. */
+static void test_lying_close(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_leave_lying(f);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+    fake_guest_free(f);
+}
+
+/* Device reset at any moment: no settled() for what was before. */
+static void test_reset(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map_undmabufed(f, 4, 40, 4), ==, 0);
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_take_settled(f, 1);
+    fake_map(f, 2, 4, 4);
+    fake_pump(f);
+    fake_unmap(f, 1);
+    fake_map(f, 3, 0, 1);
+    fake_reset(f);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 4), ==, -ENOENT);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_cmpuint(f->settled->len, ==, 0);
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+
+    /* And the window is as good as new. */
+    g_assert_cmpint(fake_map(f, 1, 0, FAKE_PAGES), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    fake_guest_free(f);
+}
+
+/* More requests than the ring holds are posted as room returns. */
+static void test_ring_full(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 40), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_map(f, 2, 40, 4), ==, -EINPROGRESS);
+    fake_pump(f);
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, FAKE_SLOTS);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_true(fake_take_settled(f, 2));
+    g_assert_cmpuint(fake_granted(f), ==, 44);
+    fake_guest_free(f);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/window/trapped", test_trapped_without_frontend);
+    g_test_add_func("/window/granted", test_granted);
+    g_test_add_func("/window/bad-ranges", test_bad_ranges);
+    g_test_add_func("/window/second-map", test_second_map);
+    g_test_add_func("/window/partial-page", test_partial_page);
+    g_test_add_func("/window/live-switch", test_live_switch);
+    g_test_add_func("/window/first-not-live", test_first_map_is_not_live);
+    g_test_add_func("/window/fallback", test_fallback);
+    g_test_add_func("/window/leave-in-the-middle", test_leave_in_the_middle);
+    g_test_add_func("/window/unmap-while-mapping", test_unmap_while_mapping);
+    g_test_add_func("/window/unmap-before-post", test_unmap_before_post);
+    g_test_add_func("/window/remap-waits", test_remap_waits);
+    g_test_add_func("/window/quarantine", test_quarantine);
+    g_test_add_func("/window/silent-guest", test_silent_guest);
+    g_test_add_func("/window/crash", test_crash);
+    g_test_add_func("/window/lying-close", test_lying_close);
+    g_test_add_func("/window/reset", test_reset);
+    g_test_add_func("/window/ring-full", test_ring_full);
+    return g_test_run();
+}
