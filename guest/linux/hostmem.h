@@ -20,24 +20,28 @@
  * Xenstore (one device of a running guest, as an example)
  *****************************************************************************
  *
- * /local/domain/1/device/hostmem/0/backend          = "/local/domain/0/backend/hostmem/1/0"
- * /local/domain/1/device/hostmem/0/backend-id       = "0"
- * /local/domain/1/device/hostmem/0/state            = "4"
- * /local/domain/1/device/hostmem/0/version          = "1"
- * /local/domain/1/device/hostmem/0/ring-ref         = "8"
- * /local/domain/1/device/hostmem/0/event-channel    = "15"
- * /local/domain/1/device/hostmem/0/gref-pages       = "16"
- * /local/domain/1/device/hostmem/0/gref-ref-0       = "9"
- *  ...
- * /local/domain/1/device/hostmem/0/gref-ref-15      = "24"
+ * Under /local/domain/1/device/hostmem/0:
  *
- * /local/domain/0/backend/hostmem/1/0/frontend      = "/local/domain/1/device/hostmem/0"
- * /local/domain/0/backend/hostmem/1/0/frontend-id   = "1"
- * /local/domain/0/backend/hostmem/1/0/state         = "4"
- * /local/domain/0/backend/hostmem/1/0/versions      = "1"
- * /local/domain/0/backend/hostmem/1/0/pci-address   = "0000:00:04.0"
- * /local/domain/0/backend/hostmem/1/0/shm-id        = "1"
- * /local/domain/0/backend/hostmem/1/0/window-size   = "268435456"
+ *      backend         = "/local/domain/0/backend/hostmem/1/0"
+ *      backend-id      = "0"
+ *      state           = "4"
+ *      version         = "1"
+ *      ring-ref        = "8"
+ *      event-channel   = "15"
+ *      gref-pages      = "16"
+ *      gref-ref-0      = "9"
+ *      ...
+ *      gref-ref-15     = "24"
+ *
+ * Under /local/domain/0/backend/hostmem/1/0:
+ *
+ *      frontend        = "/local/domain/1/device/hostmem/0"
+ *      frontend-id     = "1"
+ *      state           = "4"
+ *      versions        = "1"
+ *      pci-address     = "0000:00:04.0"
+ *      shm-id          = "1"
+ *      window-size     = "268435456"
  *
  *****************************************************************************
  * Backend nodes
@@ -155,13 +159,13 @@
 #define XEN_HOSTMEM_MAP_LIVE            (1u << 0)
 
 /* status: 0, or one of these negative Xen error numbers (R15) */
-#define XEN_HOSTMEM_OK                  0
-#define XEN_HOSTMEM_ENOENT              (-2)    /* UNMAP of what is not mapped */
-#define XEN_HOSTMEM_EIO                 (-5)    /* Xen refused */
-#define XEN_HOSTMEM_ENOMEM              (-12)   /* no memory, or maptrack full */
-#define XEN_HOSTMEM_EEXIST              (-17)   /* range is mapped already */
-#define XEN_HOSTMEM_ENODEV              (-19)   /* window not there (decoding off) */
-#define XEN_HOSTMEM_EINVAL              (-22)   /* malformed request */
+#define XEN_HOSTMEM_OK          0
+#define XEN_HOSTMEM_ENOENT      (-2)    /* nothing in the range is mapped */
+#define XEN_HOSTMEM_EIO         (-5)    /* Xen refused */
+#define XEN_HOSTMEM_ENOMEM      (-12)   /* no memory, or maptrack full */
+#define XEN_HOSTMEM_EEXIST      (-17)   /* range is mapped already */
+#define XEN_HOSTMEM_ENODEV      (-19)   /* window moved or not decoding */
+#define XEN_HOSTMEM_EINVAL      (-22)   /* malformed request */
 
 /*
  * Request, 32 octets

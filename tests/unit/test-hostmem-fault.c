@@ -62,7 +62,7 @@ static void test_others(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    signal(SIGBUS, handler);
+    sigaction(SIGBUS, &(struct sigaction) { .sa_handler = handler }, NULL);
     g_test_add_func("/fault/copies", test_copies);
     g_test_add_func("/fault/truncated", test_truncated);
     g_test_add_func("/fault/others", test_others);

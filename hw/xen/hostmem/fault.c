@@ -45,23 +45,38 @@ static void install_handler(void)
     }
 }
 
-/* One access each, not torn. The volatile side is the shared one. */
+/*
+ * One access each, not torn: the compiler must neither split nor merge them,
+ * and cannot know that the guest looks on. Each width is a function of its
+ * own.
+ */
+#define DEFINE_COPY(type)                                               \
+    static void copy_##type(void *dst, const void *src)                 \
+    {                                                                   \
+        __atomic_store_n((type *)dst,                                   \
+                         __atomic_load_n((const type *)src,             \
+                                         __ATOMIC_RELAXED),             \
+                         __ATOMIC_RELAXED);                             \
+    }
+
+DEFINE_COPY(uint64_t)
+DEFINE_COPY(uint32_t)
+DEFINE_COPY(uint16_t)
+DEFINE_COPY(uint8_t)
+
 static void copy(void *dst, const void *src, size_t len)
 {
     uintptr_t both = (uintptr_t)dst | (uintptr_t)src;
 
     if (len == 8 && both % 8 == 0) {
-        *(volatile uint64_t *)dst = *(const volatile uint64_t *)src;
+        copy_uint64_t(dst, src);
     } else if (len == 4 && both % 4 == 0) {
-        *(volatile uint32_t *)dst = *(const volatile uint32_t *)src;
+        copy_uint32_t(dst, src);
     } else if (len == 2 && both % 2 == 0) {
-        *(volatile uint16_t *)dst = *(const volatile uint16_t *)src;
+        copy_uint16_t(dst, src);
     } else {
-        volatile uint8_t *d = dst;
-        const volatile uint8_t *s = src;
-
         for (size_t i = 0; i < len; i++) {
-            d[i] = s[i];
+            copy_uint8_t((uint8_t *)dst + i, (const uint8_t *)src + i);
         }
     }
 }
@@ -77,7 +92,10 @@ bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
         return false;
     }
     guard = &here;
+    /* The handler runs on this thread: only the compiler can reorder. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     copy(dst, src, len);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     guard = NULL;
     return true;
 }

@@ -9,9 +9,9 @@
 
 /* Xen's ring macros leave these to whoever uses them. */
 #ifndef xen_mb
-#define xen_mb() smp_mb()
-#define xen_rmb() smp_rmb()
-#define xen_wmb() smp_wmb()
+#define xen_mb() smp_mb()       /* each is paired in the guest's macros */
+#define xen_rmb() smp_rmb()     /* with its xen_wmb() */
+#define xen_wmb() smp_wmb()     /* with its xen_rmb() */
 #endif
 
 #define NR_SLOTS    __CONST_RING_SIZE(xen_hostmem, XEN_HOSTMEM_PAGE_SIZE)

@@ -17,12 +17,12 @@ typedef struct XenHostmemWindow XenHostmemWindow;
 /*
  * A mapping's life:
  *
- *   WAITING ──────► TRAPPED ◄────────────────┐
- *      │               │ import              │ released, blob still there
- *      │ time limit    ▼                     │
- *      ▼            GRANTED ─► MAPPING ─► MAPPED ─► UNMAPPING ─► gone
- *    refused                      │                    │
- *                                 └──── not proven ────┴─► QUARANTINED
+ *   WAITING ------> TRAPPED <----------------+
+ *      |               | import              | released, blob still there
+ *      | time limit    v                     |
+ *      v            GRANTED -> MAPPING -> MAPPED -> UNMAPPING -> GONE
+ *    refused                      |                    |
+ *                                 +---- not proven ----+-> QUARANTINED
  */
 typedef enum XenHostmemState {
     XEN_HOSTMEM_WAITING,        /* its range is still somebody else's */
