@@ -1,0 +1,746 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * grantcheck: exercise /dev/xen/dmabuf-grant in dom0, without any guest
+ *
+ *   grantcheck [--self DOMID] [--only NAME] [--balloon MIB] [--no-exhaust]
+ *
+ * Buffers are granted to this domain itself (DOMID, 0 unless told) and, where
+ * it matters, accessed and mapped back through /dev/xen/gntdev: this shows
+ * that each reference is the page it should be, and plays the peer that will
+ * not let go.
+ *
+ * --balloon scatters the domain's memory over the machine before, by giving
+ * MIB of it back to Xen for a moment: without that no bounce buffer is ever
+ * wanted. Nobody else may use the device meanwhile, as its counters are
+ * compared. One case fills the grant table for a moment, which other backends
+ * in this domain will notice; --no-exhaust leaves it out.
+ *
+ * Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" for each case and
+ * a line of JSON at the end. A case that leaves a reference, an import or a
+ * pending import behind has failed, whatever else it found.
+ *
+ * Needs root, debugfs on /sys/kernel/debug, the modules xen-dmabuf-grant,
+ * udmabuf and xen-gntdev.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "grantcheck.h"
+
+/* Cases: sizes. */
+
+static void size_case(uint32_t pages)
+{
+    int dmabuf = make_udmabuf(pages);
+    struct counters before = read_counters();
+    struct import imp = import_range(open_device(), dmabuf, 0, pages);
+
+    before.imports++;
+    before.references += pages;
+    expect_counters(before, "after the import");
+    expect_release(&imp, 0);
+}
+
+static void size_1(void) { size_case(1); }
+static void size_2(void) { size_case(2); }
+static void size_513(void) { size_case(513); }
+static void size_16384(void) { size_case(16384); }
+static void size_65535(void) { size_case(65535); }
+static void size_65536(void) { size_case(65536); }
+static void size_100000(void) { size_case(100000); }
+
+/* Cases: what is behind the references. */
+
+static void content_whole(void)
+{
+    int dmabuf = make_udmabuf(600);
+
+    fill_dmabuf(dmabuf, 600);
+    check_content(dmabuf, 600, 0, 600, NULL);
+}
+
+static void content_sub_range(void)
+{
+    int dmabuf = make_udmabuf(64);
+
+    fill_dmabuf(dmabuf, 64);
+    check_content(dmabuf, 64, 0, 1, NULL);
+    check_content(dmabuf, 64, 63, 1, NULL);
+    check_content(dmabuf, 64, 17, 30, NULL);
+}
+
+/*
+ * Segments of 1 MiB and 64 KiB. On a PV domain whose machine memory is
+ * scattered (--balloon) a bounce buffer would replace the larger ones, if it
+ * could, and silently did the smaller ones.
+ */
+static void heap_case(uint32_t pages, uint32_t first, uint32_t some)
+{
+    int dmabuf = make_heap_buffer((uint64_t)pages * PAGE);
+
+    fill_dmabuf(dmabuf, pages);
+    check_content(dmabuf, pages, 0, pages, NULL);
+    check_content(dmabuf, pages, first, some, NULL);
+}
+
+static void content_heap_large(void) { heap_case(512 + 32 + 3, 7, 530); }
+static void content_heap_small(void) { heap_case(3 * 16 + 5, 15, 20); }
+
+/* Segments whose offset is more than a page. */
+static void content_huge_pages(void)
+{
+    uint32_t pages = 1024;
+    uint64_t bytes = (uint64_t)pages * PAGE;
+    int memfd = memfd_create("grantcheck", MFD_ALLOW_SEALING | MFD_HUGETLB);
+    int dmabuf;
+
+    if (memfd < 0) {
+        skip("no huge pages here: %s", strerror(errno));
+    }
+    keep_fd(memfd, "memfd");
+    if (ftruncate(memfd, bytes) < 0 ||
+        fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK) < 0) {
+        skip("huge memfd: %s", strerror(errno));
+    }
+    if (fallocate(memfd, 0, 0, bytes) < 0) {
+        skip("no huge page free (vm.nr_hugepages): %s", strerror(errno));
+    }
+    fill_memfd(memfd, pages);
+    dmabuf = wrap_memfd(memfd, bytes);
+    check_content(dmabuf, pages, 0, pages, NULL);
+    check_content(dmabuf, pages, 100, 700, NULL);
+}
+
+/* The buffer's pages are not in the order of the memory behind it. */
+static void content_scattered(void)
+{
+    enum { N = 16 };
+    struct udmabuf_create_list *list =
+        keep_mem(1, sizeof(*list) + N * sizeof(list->list[0]));
+    int memfd = make_memfd(N), dev = open_udmabuf(), dmabuf;
+    uint32_t order[N];
+
+    fill_memfd(memfd, N);
+    list->flags = UDMABUF_FLAGS_CLOEXEC;
+    list->count = N;
+    for (uint32_t i = 0; i < N; i++) {
+        order[i] = (i * 7 + 3) % N;
+        list->list[i].memfd = memfd;
+        list->list[i].offset = (uint64_t)order[i] * PAGE;
+        list->list[i].size = PAGE;
+    }
+    dmabuf = keep_fd(ioctl(dev, UDMABUF_CREATE_LIST, list),
+                     "UDMABUF_CREATE_LIST");
+    check_content(dmabuf, N, 0, N, order);
+}
+
+/* Cases: lifetime. */
+
+static void busy_is_counted(void)
+{
+    struct import imp;
+    void *at;
+
+    need_pv();
+    imp = import_range(open_device(), make_udmabuf(8), 0, 8);
+    at = map_refs(imp.refs + 2, 3);
+    expect_release(&imp, 3);
+    expect_release(&imp, 3);
+    drop_map(at);
+    expect_free(&imp);
+    expect_release(&imp, -ENOENT);
+}
+
+/* The caller's descriptors are not needed; the pages stay what they are. */
+static void buffer_outlives_fd(void)
+{
+    int memfd = make_memfd(4);
+    int dmabuf = wrap_memfd(memfd, 4 * PAGE);
+    uint64_t *peer = keep_mem(4, PAGE);
+    struct import imp;
+
+    fill_dmabuf(dmabuf, 4);
+    imp = import_range(open_device(), dmabuf, 0, 4);
+    drop_fd(dmabuf);
+    drop_fd(memfd);
+    /* Something else may now want the pages, and the numbers. */
+    make_udmabuf(256);
+    copy_refs(imp.refs, 4, peer, false);
+    expect_pages(peer, 4, 0, NULL, false, "the peer");
+    expect_release(&imp, 0);
+}
+
+static void close_releases(void)
+{
+    struct counters before = read_counters();
+    int dmabuf = make_udmabuf(16), dev = open_device();
+
+    import_range(dev, dmabuf, 0, 16);
+    import_range(dev, dmabuf, 4, 4);
+    drop_fd(dev);
+    expect_counters(before, "after close");
+}
+
+/* Closed while the peer has pages: pending until it lets go, not longer. */
+static void close_while_mapped(void)
+{
+    struct counters before = read_counters(), held = before;
+    int dmabuf, dev = open_device();
+    struct import imp;
+    void *at;
+
+    need_pv();
+    dmabuf = make_udmabuf(16);
+    fill_dmabuf(dmabuf, 16);
+    imp = import_range(dev, dmabuf, 0, 16);
+    at = map_refs(imp.refs + 5, 3);
+    drop_fd(dmabuf);
+    drop_fd(dev);
+    held.imports += 1;
+    held.pending += 1;
+    held.references += 3;
+    expect_counters(held, "while the peer holds three pages");
+    /* Longer than the reaper sleeps at first: it must not give up. */
+    for (int i = 0; i < 60; i++) {
+        short_sleep();
+    }
+    expect_counters(held, "a second later");
+    if (read_long("/sys/module/xen_dmabuf_grant/refcnt") < 1) {
+        fail("the module could be unloaded with an import pending");
+    }
+    expect_pages(at, 3, 5, NULL, false, "the peer");
+    drop_map(at);
+    expect_counters(before, "after the peer let go");
+}
+
+static void owner_killed(void)
+{
+    struct counters before = read_counters(), held = before;
+    int dmabuf = make_udmabuf(64), tell[2];
+    char byte;
+    pid_t pid;
+
+    if (pipe(tell) < 0) {
+        fail("pipe: %s", strerror(errno));
+    }
+    keep_fd(tell[0], "pipe");
+    keep_fd(tell[1], "pipe");
+    pid = fork();
+    if (pid < 0) {
+        fail("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        uint32_t refs[64];
+        struct xen_dmabuf_grant_import req = {
+            .fd = dmabuf, .domid = self, .nr_pages = 64,
+            .refs = (uintptr_t)refs,
+        };
+        int dev = open(XEN_DMABUF_GRANT_PATH, O_RDWR);
+
+        byte = ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) == 0;
+        if (write(tell[1], &byte, 1) == 1) {
+            pause();
+        }
+        _exit(1);
+    }
+    /* Else a child that dies early would leave the read waiting. */
+    drop_fd(tell[1]);
+    byte = 0;
+    if (read(tell[0], &byte, 1) != 1 || !byte) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        fail("the child could not import");
+    }
+    held.imports++;
+    held.references += 64;
+    if (!same_counters(read_counters(), held)) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        fail("the child's import is not counted");
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    expect_counters(before, "after kill -9 of the owner");
+}
+
+static void many_rounds(void)
+{
+    int dmabuf = make_udmabuf(4), dev = open_device();
+    uint32_t refs[4];
+    uint64_t last = 0;
+
+    for (int i = 0; i < 5000; i++) {
+        struct xen_dmabuf_grant_import req = {
+            .fd = dmabuf, .domid = self, .nr_pages = 4,
+            .refs = (uintptr_t)refs,
+        };
+
+        if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
+            fail("round %d: IMPORT: %s", i, strerror(errno));
+        }
+        if (req.handle == last) {
+            fail("round %d: handle %" PRIu64 " reused at once", i, last);
+        }
+        last = req.handle;
+        if (try_release(dev, last) != 0) {
+            fail("round %d: RELEASE failed", i);
+        }
+    }
+}
+
+/* Several threads release one handle: one wins, nobody is surprised. */
+
+struct racer {
+    int dev;
+    uint64_t handle;
+    long result;
+};
+
+static void *race(void *opaque)
+{
+    struct racer *racer = opaque;
+
+    racer->result = try_release(racer->dev, racer->handle);
+    return NULL;
+}
+
+static void release_race(void)
+{
+    enum { THREADS = 4 };
+    int dmabuf = make_udmabuf(64), dev = open_device();
+
+    for (int round = 0; round < 100; round++) {
+        pthread_t thread[THREADS];
+        struct racer racer[THREADS];
+        struct import imp = import_range(dev, dmabuf, 0, 64);
+        int winners = 0, losers = 0, started = 0;
+
+        for (int i = 0; i < THREADS; i++) {
+            racer[i] = (struct racer) { dev, imp.handle, 0 };
+            started += !pthread_create(&thread[i], NULL, race, &racer[i]);
+            if (started != i + 1) {
+                break;
+            }
+        }
+        for (int i = 0; i < started; i++) {
+            pthread_join(thread[i], NULL);
+            winners += racer[i].result == 0;
+            losers += racer[i].result == -ENOENT;
+        }
+        if (started < 2 || winners != 1 || losers != started - 1) {
+            fail("of %d threads %d released the handle, %d got ENOENT",
+                 started, winners, losers);
+        }
+        drop_mem(imp.refs);
+    }
+}
+
+/* Fill the grant table: ENOSPC, all or nothing, and all of it comes back. */
+static void table_full(void)
+{
+    enum { PAGES = 4096 };
+    struct counters before = read_counters(), wanted = before;
+    int dmabuf = make_udmabuf(PAGES), dev = open_device();
+    uint32_t *refs = keep_mem(PAGES, sizeof(*refs));
+    uint32_t done;
+
+    if (!exhaust) {
+        skip("--no-exhaust");
+    }
+    for (done = 0; done < MAX_REFS / PAGES; done++) {
+        struct xen_dmabuf_grant_import req = {
+            .fd = dmabuf, .domid = self, .nr_pages = PAGES,
+            .refs = (uintptr_t)refs,
+        };
+
+        if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
+            break;
+        }
+    }
+    if (done == MAX_REFS / PAGES) {
+        skip("this grant table holds more than %u references", MAX_REFS);
+    }
+    if (errno != ENOSPC) {
+        fail("IMPORT into a full table: %s instead of ENOSPC",
+             strerror(errno));
+    }
+    wanted.imports += done;
+    wanted.references += (long)done * PAGES;
+    expect_counters(wanted, "with a full table");
+    drop_fd(dev);
+    expect_counters(before, "after close");
+    import_range(open_device(), dmabuf, 0, PAGES);
+}
+
+/* Cases: errors of IMPORT. Each starts from a request that would work. */
+
+#define BUFFER_PAGES 8
+#define WHOLE UINT32_MAX        /* nr_pages left at BUFFER_PAGES */
+
+enum refs_at {
+    REFS_GOOD, REFS_NULL, REFS_BAD, REFS_READ_ONLY, REFS_CROSS_END,
+};
+
+enum fd_is { FD_GOOD, FD_NONE, FD_CLOSED, FD_MEMFD, FD_DEVICE };
+
+static const struct bad_import {
+    const char *name;
+    int error;                  /* not a dma-buf: ENOTTY will do as well */
+    enum fd_is fd;
+    enum refs_at refs;
+    uint64_t offset;
+    uint32_t nr_pages, flags, domid;
+} bad_imports[] = {
+    { "import: no descriptor", EBADF, .fd = FD_NONE, .nr_pages = WHOLE },
+    { "import: closed descriptor", EBADF, .fd = FD_CLOSED,
+      .nr_pages = WHOLE },
+    { "import: a memfd", EINVAL, .fd = FD_MEMFD, .nr_pages = WHOLE },
+    { "import: the device itself", EINVAL, .fd = FD_DEVICE,
+      .nr_pages = WHOLE },
+    { "import: no pages", EINVAL, .nr_pages = 0 },
+    { "import: one page too many", EINVAL, .nr_pages = BUFFER_PAGES + 1 },
+    { "import: 2^32 - 2 pages", EINVAL, .nr_pages = UINT32_MAX - 1 },
+    { "import: offset not of a page", EINVAL, .offset = 2048, .nr_pages = 1 },
+    { "import: offset 1", EINVAL, .offset = 1, .nr_pages = 1 },
+    { "import: offset at the end", EINVAL, .offset = BUFFER_PAGES * PAGE,
+      .nr_pages = 1 },
+    { "import: offset behind the end", EINVAL,
+      .offset = (uint64_t)PAGE << 32, .nr_pages = 1 },
+    { "import: offset + size overflows", EINVAL, .offset = -(uint64_t)PAGE,
+      .nr_pages = 1 },
+    { "import: offset + size wraps to 0", EINVAL,
+      .offset = -(uint64_t)PAGE, .nr_pages = 2 },
+    { "import: range across the end", EINVAL,
+      .offset = (BUFFER_PAGES - 1) * PAGE, .nr_pages = 2 },
+    { "import: flags", EINVAL, .nr_pages = WHOLE, .flags = 1 },
+    { "import: flags, top bit", EINVAL, .nr_pages = WHOLE,
+      .flags = 1u << 31 },
+    { "import: DOMID_SELF", EINVAL, .nr_pages = WHOLE, .domid = 0x7ff0 },
+    { "import: DOMID_IO", EINVAL, .nr_pages = WHOLE, .domid = 0x7ff1 },
+    { "import: domid 2^16", EINVAL, .nr_pages = WHOLE, .domid = 0x10000 },
+    { "import: domid 2^32 - 1", EINVAL, .nr_pages = WHOLE,
+      .domid = UINT32_MAX },
+    { "import: refs NULL", EFAULT, .refs = REFS_NULL, .nr_pages = WHOLE },
+    { "import: refs wild", EFAULT, .refs = REFS_BAD, .nr_pages = WHOLE },
+    { "import: refs read-only", EFAULT, .refs = REFS_READ_ONLY,
+      .nr_pages = WHOLE },
+    { "import: refs end early", EFAULT, .refs = REFS_CROSS_END,
+      .nr_pages = WHOLE },
+};
+
+static uint64_t bad_refs(enum refs_at where)
+{
+    static uint32_t good[BUFFER_PAGES];
+    char *map;
+
+    switch (where) {
+    case REFS_GOOD:
+        return (uintptr_t)good;
+    case REFS_NULL:
+        return 0;
+    case REFS_BAD:
+        return UINT64_MAX - 4095;
+    case REFS_READ_ONLY:
+        map = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return (uintptr_t)keep_map(map, PAGE, "a page");
+    case REFS_CROSS_END:
+        map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        keep_map(map, 2 * PAGE, "two pages");
+        mprotect(map + PAGE, PAGE, PROT_NONE);
+        return (uintptr_t)map + PAGE - 8;
+    }
+    return 0;
+}
+
+static int bad_fd(enum fd_is what, int dmabuf, int dev)
+{
+    int fd;
+
+    switch (what) {
+    case FD_GOOD:
+        return dmabuf;
+    case FD_NONE:
+        return -1;
+    case FD_CLOSED:
+        fd = keep_fd(dup(dmabuf), "dup");
+        drop_fd(fd);
+        return fd;
+    case FD_MEMFD:
+        return make_memfd(BUFFER_PAGES);
+    case FD_DEVICE:
+        return dev;
+    }
+    return -1;
+}
+
+static void bad_import(const struct bad_import *bad)
+{
+    int dmabuf = make_udmabuf(BUFFER_PAGES), dev = open_device();
+    struct counters before = read_counters();
+    struct xen_dmabuf_grant_import req = {
+        .fd = bad_fd(bad->fd, dmabuf, dev),
+        .domid = bad->domid ? bad->domid : self,
+        .offset = bad->offset, .flags = bad->flags,
+        .nr_pages = bad->nr_pages == WHOLE ? BUFFER_PAGES : bad->nr_pages,
+        .refs = bad_refs(bad->refs),
+    };
+
+    if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) == 0) {
+        fail("IMPORT worked");
+    }
+    if (errno != bad->error && !(errno == ENOTTY && bad->fd != FD_GOOD)) {
+        fail("%s instead of %s", strerror(errno), strerror(bad->error));
+    }
+    expect_counters(before, "after the refused import");
+    /* The device is none the worse for it. */
+    import_range(dev, dmabuf, 0, BUFFER_PAGES);
+}
+
+/* Cases: other errors. */
+
+static void expect_error(int ret, int error, const char *what)
+{
+    if (ret == 0) {
+        fail("%s worked", what);
+    }
+    if (errno != error) {
+        fail("%s: %s instead of %s", what, strerror(errno), strerror(error));
+    }
+}
+
+static void bad_argument(void)
+{
+    int dev = open_device();
+    char byte;
+
+    expect_error(ioctl(dev, XEN_DMABUF_GRANT_IMPORT, NULL), EFAULT,
+                 "IMPORT of NULL");
+    expect_error(ioctl(dev, XEN_DMABUF_GRANT_RELEASE, (void *)BAD_POINTER),
+                 EFAULT, "RELEASE of a wild pointer");
+    expect_error(ioctl(dev, _IOWR('X', 0xd0, uint64_t), NULL), ENOTTY,
+                 "IMPORT of another size");
+    expect_error(ioctl(dev, _IO('X', 0xdf), NULL), ENOTTY,
+                 "an unknown ioctl");
+    expect_error(read(dev, &byte, 1) < 0 ? -1 : 0, EINVAL, "read");
+}
+
+/* The references fit, but the handle cannot be told. */
+static void handle_unwritable(void)
+{
+    int dmabuf = make_udmabuf(8), dev = open_device();
+    struct counters before = read_counters();
+    uint32_t refs[8];
+    struct xen_dmabuf_grant_import *req =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    keep_map(req, PAGE, "the request");
+    req->fd = dmabuf;
+    req->domid = self;
+    req->nr_pages = 8;
+    req->refs = (uintptr_t)refs;
+    mprotect(req, PAGE, PROT_READ);
+    expect_error(ioctl(dev, XEN_DMABUF_GRANT_IMPORT, req), EFAULT,
+                 "IMPORT with a read-only request");
+    expect_counters(before, "after the refused import");
+}
+
+static void release_unknown(void)
+{
+    int dmabuf = make_udmabuf(1), dev = open_device(), other = open_device();
+    struct import imp = import_range(dev, dmabuf, 0, 1);
+    const uint64_t unknown[] = {
+        0, imp.handle + 1, UINT32_MAX, imp.handle | 1ull << 32, UINT64_MAX,
+    };
+
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
+        if (try_release(dev, unknown[i]) != -ENOENT) {
+            fail("handle %" PRIu64 " is not ENOENT", unknown[i]);
+        }
+    }
+    if (try_release(other, imp.handle) != -ENOENT) {
+        fail("another descriptor may release it");
+    }
+    expect_release(&imp, 0);
+}
+
+static void release_twice(void)
+{
+    struct import imp = import_range(open_device(), make_udmabuf(3), 0, 3);
+
+    expect_release(&imp, 0);
+    expect_release(&imp, -ENOENT);
+}
+
+static void release_flags(void)
+{
+    struct import imp = import_range(open_device(), make_udmabuf(3), 0, 3);
+    struct xen_dmabuf_grant_release req = { .handle = imp.handle, .flags = 1 };
+
+    expect_error(ioctl(imp.dev, XEN_DMABUF_GRANT_RELEASE, &req), EINVAL,
+                 "RELEASE with flags");
+    expect_release(&imp, 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {
+    { "size 1", size_1 },
+    { "size 2", size_2 },
+    { "size 513", size_513 },
+    { "size 16384", size_16384 },
+    { "size 65535", size_65535 },
+    { "size 65536", size_65536 },
+    { "size 100000", size_100000 },
+    { "content: whole buffer", content_whole },
+    { "content: sub-range", content_sub_range },
+    { "content: system heap, 1 MiB pieces", content_heap_large },
+    { "content: system heap, 64 KiB pieces", content_heap_small },
+    { "content: huge pages", content_huge_pages },
+    { "content: scattered pages", content_scattered },
+    { "life: busy is counted", busy_is_counted },
+    { "life: buffer outlives its descriptors", buffer_outlives_fd },
+    { "life: close releases", close_releases },
+    { "life: close while mapped", close_while_mapped },
+    { "life: owner killed", owner_killed },
+    { "life: many rounds", many_rounds },
+    { "life: release race", release_race },
+    { "life: table full", table_full },
+    { "argument: wrong", bad_argument },
+    { "argument: handle unwritable", handle_unwritable },
+    { "release: unknown handle", release_unknown },
+    { "release: twice", release_twice },
+    { "release: flags", release_flags },
+};
+
+/* Runner. */
+
+static int totals[3];
+static long balloon;
+
+static void run_case(const char *name, void (*run)(void),
+                     const struct bad_import *bad)
+{
+    static const char *const words[] = { "ok", "not ok", "skip" };
+    struct counters before = read_counters(), after;
+
+    outcome = PASSED;
+    why[0] = 0;
+    if (setjmp(case_end) == 0) {
+        if (bad) {
+            bad_import(bad);
+        } else {
+            run();
+        }
+    }
+    clean_up();
+    if (!settles_to(before)) {
+        after = read_counters();
+        outcome = FAILED;
+        snprintf(why + strlen(why), sizeof(why) - strlen(why),
+                 "%sleft %ld imports, %ld references, %ld pending behind",
+                 why[0] ? "; " : "", after.imports - before.imports,
+                 after.references - before.references,
+                 after.pending - before.pending);
+    }
+    totals[outcome]++;
+    printf("%s %s%s%s\n", words[outcome], name, why[0] ? ": " : "", why);
+    fflush(stdout);
+}
+
+/*
+ * Give memory back to Xen and take it again: what comes is scattered over the
+ * machine, unlike a domain's memory right after it was started.
+ */
+static void wait_for_memory(long kib, bool at_most)
+{
+    time_t end = time(NULL) + 60;
+    long now;
+
+    do {
+        short_sleep();
+        now = read_long(MEMORY "info/current_kb");
+        if (time(NULL) > end) {
+            fprintf(stderr, "grantcheck: --balloon: memory stays at %ld KiB "
+                    "on the way to %ld\n", now, kib);
+            return;
+        }
+    } while (at_most ? now > kib : now < kib);
+}
+
+static void scatter_memory(long mib)
+{
+    long target = read_long(MEMORY "target_kb"), less = target - mib * 1024;
+
+    if (mib < 0 || less <= 0) {
+        fprintf(stderr, "grantcheck: --balloon %ld: this domain has %ld KiB\n",
+                mib, target);
+        exit(2);
+    }
+    write_long(MEMORY "target_kb", less);
+    wait_for_memory(less, true);
+    write_long(MEMORY "target_kb", target);
+    wait_for_memory(target, false);
+}
+
+/* 64 MiB is the default, and not enough for the large sizes. */
+static long raise_udmabuf_limit(long mib)
+{
+    long old = read_long(UDMABUF_LIMIT);
+
+    if (old > 0 && old < mib) {
+        write_long(UDMABUF_LIMIT, mib);
+    }
+    return old;
+}
+
+static void parse_options(int argc, char **argv, const char **only)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--self") == 0 && i + 1 < argc) {
+            self = strtoul(argv[++i], NULL, 0);
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            *only = argv[++i];
+        } else if (strcmp(argv[i], "--balloon") == 0 && i + 1 < argc) {
+            balloon = strtol(argv[++i], NULL, 0);
+        } else if (strcmp(argv[i], "--no-exhaust") == 0) {
+            exhaust = false;
+        } else {
+            fprintf(stderr, "usage: grantcheck [--self DOMID] [--only NAME] "
+                    "[--balloon MIB] [--no-exhaust]\n");
+            exit(2);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *only = NULL;
+    long limit;
+
+    parse_options(argc, argv, &only);
+    limit = raise_udmabuf_limit(1024);
+    if (balloon) {
+        scatter_memory(balloon);
+    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (!only || strstr(cases[i].name, only)) {
+            run_case(cases[i].name, cases[i].run, NULL);
+        }
+    }
+    for (size_t i = 0; i < sizeof(bad_imports) / sizeof(*bad_imports); i++) {
+        if (!only || strstr(bad_imports[i].name, only)) {
+            run_case(bad_imports[i].name, NULL, &bad_imports[i]);
+        }
+    }
+    if (limit > 0) {
+        write_long(UDMABUF_LIMIT, limit);
+    }
+    printf("{\"passed\": %d, \"failed\": %d, \"skipped\": %d}\n",
+           totals[PASSED], totals[FAILED], totals[SKIPPED]);
+    return totals[FAILED] || !totals[PASSED] ? 1 : 0;
+}

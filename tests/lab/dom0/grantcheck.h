@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * grantcheck's cases stand on this: how a case ends and is cleaned up after,
+ * the module's counters, buffers of several kinds, the device, and the peer.
+ */
+#ifndef GRANTCHECK_H
+#define GRANTCHECK_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+
+/* Which the kernel's header takes for granted. */
+typedef uint32_t grant_ref_t;
+typedef uint16_t domid_t;
+#include <xen/gntdev.h>
+/* From Xen's grant_table.h. */
+#define GNTCOPY_SOURCE_GREF (1u << 0)
+#define GNTCOPY_DEST_GREF (1u << 1)
+
+#include "../../../dom0/linux/dmabuf-grant.h"
+#include "../common/words.h"
+
+#define PAGE 4096u
+#define WORDS_PER_PAGE (PAGE / 8)
+#define SEED 0x6772616e74ull
+#define DEBUGFS "/sys/kernel/debug/xen-dmabuf-grant/"
+#define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
+#define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
+#define BAD_POINTER 8ull        /* in the page that is never mapped */
+#define SETTLE_SECONDS 10       /* the reaper looks once a second */
+#define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
+
+static uint32_t self;
+static bool exhaust = true;
+
+/* Outcome of a case; fail() and skip() leave it at once. */
+enum { PASSED, FAILED, SKIPPED };
+static jmp_buf case_end;
+static int outcome;
+static char why[256];
+
+static __attribute__((noreturn, format(printf, 2, 3)))
+void end_case(int how, const char *format, ...)
+{
+    va_list ap;
+
+    outcome = how;
+    va_start(ap, format);
+    vsnprintf(why, sizeof(why), format, ap);
+    va_end(ap);
+    longjmp(case_end, 1);
+}
+
+#define fail(...) end_case(FAILED, __VA_ARGS__)
+#define skip(...) end_case(SKIPPED, __VA_ARGS__)
+
+/*
+ * What a case opens or maps is closed and unmapped for it, also when it
+ * fails: a case must not see what an earlier one left.
+ */
+static struct {
+    int fd[64];
+    int fds;
+    struct { void *at; size_t len; } map[64];
+    int maps;
+    void *mem[16];
+    int mems;
+} cleanup;
+
+static int keep_fd(int fd, const char *what)
+{
+    if (fd < 0) {
+        fail("%s: %s", what, strerror(errno));
+    }
+    if (cleanup.fds == 64) {
+        fail("too many descriptors in one case");
+    }
+    return cleanup.fd[cleanup.fds++] = fd;
+}
+
+static void drop_fd(int fd)
+{
+    for (int i = 0; i < cleanup.fds; i++) {
+        if (cleanup.fd[i] == fd) {
+            cleanup.fd[i] = cleanup.fd[--cleanup.fds];
+            close(fd);
+            return;
+        }
+    }
+}
+
+static void *keep_map(void *at, size_t len, const char *what)
+{
+    if (at == MAP_FAILED) {
+        fail("mmap of %s: %s", what, strerror(errno));
+    }
+    if (cleanup.maps == 64) {
+        fail("too many mappings in one case");
+    }
+    cleanup.map[cleanup.maps].at = at;
+    cleanup.map[cleanup.maps++].len = len;
+    return at;
+}
+
+static void drop_map(void *at)
+{
+    for (int i = 0; i < cleanup.maps; i++) {
+        if (cleanup.map[i].at == at) {
+            munmap(at, cleanup.map[i].len);
+            cleanup.map[i] = cleanup.map[--cleanup.maps];
+            return;
+        }
+    }
+}
+
+static void *keep_mem(size_t count, size_t size)
+{
+    void *mem = calloc(count, size);
+
+    if (!mem || cleanup.mems == 16) {
+        fail("no memory for %zu bytes", count * size);
+    }
+    return cleanup.mem[cleanup.mems++] = mem;
+}
+
+static void drop_mem(void *mem)
+{
+    for (int i = 0; i < cleanup.mems; i++) {
+        if (cleanup.mem[i] == mem) {
+            cleanup.mem[i] = cleanup.mem[--cleanup.mems];
+            free(mem);
+            return;
+        }
+    }
+}
+
+static void clean_up(void)
+{
+    while (cleanup.maps) {
+        drop_map(cleanup.map[0].at);
+    }
+    while (cleanup.fds) {
+        drop_fd(cleanup.fd[0]);
+    }
+    while (cleanup.mems) {
+        drop_mem(cleanup.mem[0]);
+    }
+}
+
+/* Counters of the module. */
+
+struct counters {
+    long imports, references, pending;
+};
+
+/* -1 if it cannot be read. */
+static long read_long(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    long value = -1;
+
+    if (file) {
+        if (fscanf(file, "%ld", &value) != 1) {
+            value = -1;
+        }
+        fclose(file);
+    }
+    return value;
+}
+
+static void write_long(const char *path, long value)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file || fprintf(file, "%ld\n", value) < 0 || fclose(file) != 0) {
+        fprintf(stderr, "grantcheck: cannot write %s\n", path);
+    }
+}
+
+static struct counters read_counters(void)
+{
+    struct counters now = { read_long(DEBUGFS "imports"),
+                            read_long(DEBUGFS "references"),
+                            read_long(DEBUGFS "pending") };
+
+    if (now.imports < 0 || now.references < 0 || now.pending < 0) {
+        fprintf(stderr, "grantcheck: cannot read " DEBUGFS "*: load "
+                "xen-dmabuf-grant, and mount debugfs\n");
+        exit(2);
+    }
+    return now;
+}
+
+static bool same_counters(struct counters a, struct counters b)
+{
+    return a.imports == b.imports && a.references == b.references &&
+           a.pending == b.pending;
+}
+
+static void short_sleep(void)
+{
+    nanosleep(&(struct timespec) { 0, 20000000 }, NULL);
+}
+
+/* What is released by the reaper, or by a dying process, takes a moment. */
+static bool settles_to(struct counters wanted)
+{
+    time_t end = time(NULL) + SETTLE_SECONDS;
+
+    while (!same_counters(read_counters(), wanted)) {
+        if (time(NULL) > end) {
+            return false;
+        }
+        short_sleep();
+    }
+    return true;
+}
+
+static void expect_counters(struct counters wanted, const char *when)
+{
+    struct counters is;
+
+    if (!settles_to(wanted)) {
+        is = read_counters();
+        fail("%s: %ld imports, %ld references, %ld pending instead of "
+             "%ld, %ld, %ld", when, is.imports, is.references, is.pending,
+             wanted.imports, wanted.references, wanted.pending);
+    }
+}
+
+/* Buffers. */
+
+static int make_memfd(uint32_t pages)
+{
+    int fd = memfd_create("grantcheck", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+
+    keep_fd(fd, "memfd_create");
+    if (ftruncate(fd, (off_t)pages * PAGE) < 0) {
+        fail("ftruncate of %u pages: %s", pages, strerror(errno));
+    }
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0) {
+        fail("F_ADD_SEALS: %s", strerror(errno));
+    }
+    return fd;
+}
+
+static int open_udmabuf(void)
+{
+    int fd = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        skip("/dev/udmabuf: %s (modprobe udmabuf)", strerror(errno));
+    }
+    return keep_fd(fd, "/dev/udmabuf");
+}
+
+static int wrap_memfd(int memfd, uint64_t bytes)
+{
+    struct udmabuf_create create = {
+        .memfd = memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = bytes,
+    };
+    int dev = open_udmabuf();
+    int fd = ioctl(dev, UDMABUF_CREATE, &create);
+
+    if (fd < 0 && errno == EINVAL && bytes > 64u << 20) {
+        skip("udmabuf refuses %" PRIu64 " MiB: set udmabuf.size_limit_mb",
+             bytes >> 20);
+    }
+    drop_fd(dev);
+    return keep_fd(fd, "UDMABUF_CREATE");
+}
+
+static int make_udmabuf(uint32_t pages)
+{
+    return wrap_memfd(make_memfd(pages), (uint64_t)pages * PAGE);
+}
+
+static int make_heap_buffer(uint64_t bytes)
+{
+    struct dma_heap_allocation_data data = {
+        .len = bytes, .fd_flags = O_RDWR | O_CLOEXEC,
+    };
+    int heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+
+    if (heap < 0) {
+        skip("/dev/dma_heap/system: %s", strerror(errno));
+    }
+    keep_fd(heap, "heap");
+    if (ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data) < 0) {
+        fail("DMA_HEAP_IOCTL_ALLOC of %" PRIu64 ": %s", bytes,
+             strerror(errno));
+    }
+    return keep_fd(data.fd, "heap buffer");
+}
+
+static void sync_dmabuf(int fd, uint64_t flags)
+{
+    struct dma_buf_sync sync = { .flags = flags };
+
+    if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) < 0) {
+        fail("DMA_BUF_IOCTL_SYNC: %s", strerror(errno));
+    }
+}
+
+static uint64_t *map_buffer(int fd, uint32_t pages)
+{
+    size_t len = (size_t)pages * PAGE;
+
+    return keep_map(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+                    len, "the buffer");
+}
+
+static void fill_words(uint64_t *words, uint32_t pages)
+{
+    for (uint64_t i = 0; i < (uint64_t)pages * WORDS_PER_PAGE; i++) {
+        words[i] = lab_word(SEED, i);
+    }
+}
+
+static void fill_dmabuf(int fd, uint32_t pages)
+{
+    uint64_t *words = map_buffer(fd, pages);
+
+    sync_dmabuf(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
+    fill_words(words, pages);
+    sync_dmabuf(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
+    drop_map(words);
+}
+
+static void fill_memfd(int fd, uint32_t pages)
+{
+    uint64_t *words = map_buffer(fd, pages);
+
+    fill_words(words, pages);
+    drop_map(words);
+}
+
+/* The device. */
+
+struct import {
+    int dev;
+    uint32_t *refs;
+    uint32_t pages;
+    uint64_t handle;
+};
+
+static int open_device(void)
+{
+    return keep_fd(open(XEN_DMABUF_GRANT_PATH, O_RDWR | O_CLOEXEC),
+                   XEN_DMABUF_GRANT_PATH);
+}
+
+static void check_refs(const struct import *imp)
+{
+    uint8_t *seen = keep_mem(MAX_REFS / 8, 1);
+
+    for (uint32_t i = 0; i < imp->pages; i++) {
+        uint32_t ref = imp->refs[i];
+
+        if (ref < 8 || ref >= MAX_REFS) {
+            fail("reference %u of page %u cannot be right", ref, i);
+        }
+        if (seen[ref / 8] & 1u << ref % 8) {
+            fail("reference %u was handed out twice", ref);
+        }
+        seen[ref / 8] |= 1u << ref % 8;
+    }
+    drop_mem(seen);
+}
+
+static struct import import_range(int dev, int dmabuf, uint32_t first,
+                                  uint32_t pages)
+{
+    struct import imp = {
+        .dev = dev, .pages = pages, .refs = keep_mem(pages, sizeof(uint32_t)),
+    };
+    struct xen_dmabuf_grant_import req = {
+        .fd = dmabuf, .domid = self, .offset = (uint64_t)first * PAGE,
+        .nr_pages = pages, .refs = (uintptr_t)imp.refs,
+    };
+
+    if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
+        fail("IMPORT of %u pages: %s%s", pages, strerror(errno),
+             errno == ENOSPC ? " (raise gnttab_max_frames)" : "");
+    }
+    imp.handle = req.handle;
+    if (!imp.handle) {
+        fail("IMPORT gave handle 0");
+    }
+    check_refs(&imp);
+    return imp;
+}
+
+/* References that are still busy, or the negative error. */
+static long try_release(int dev, uint64_t handle)
+{
+    struct xen_dmabuf_grant_release req = {
+        .handle = handle, .busy = UINT32_MAX,
+    };
+
+    if (ioctl(dev, XEN_DMABUF_GRANT_RELEASE, &req) < 0) {
+        return -errno;
+    }
+    return req.busy;
+}
+
+static void expect_release(const struct import *imp, long wanted)
+{
+    long is = try_release(imp->dev, imp->handle);
+
+    if (is != wanted) {
+        fail("RELEASE gave %ld instead of %ld", is, wanted);
+    }
+}
+
+/* The peer has let go, but its kernel may take a moment to unmap. */
+static void expect_free(const struct import *imp)
+{
+    time_t end = time(NULL) + SETTLE_SECONDS;
+    long busy = try_release(imp->dev, imp->handle);
+
+    while (busy > 0 && time(NULL) <= end) {
+        short_sleep();
+        busy = try_release(imp->dev, imp->handle);
+    }
+    if (busy) {
+        fail("RELEASE still gives %ld after the peer's unmap", busy);
+    }
+}
+
+/* The peer. */
+
+static int open_gntdev(void)
+{
+    int dev = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
+
+    if (dev < 0) {
+        skip("/dev/xen/gntdev: %s (modprobe xen-gntdev)", strerror(errno));
+    }
+    return keep_fd(dev, "gntdev");
+}
+
+/*
+ * Xen gives a page one place in the memory of a domain whose addresses it
+ * translates. Mapping one's own page there takes it away from where it was,
+ * and after the unmap the kernel finds a hole in its memory. Only PV domains
+ * can map what they granted to themselves.
+ */
+static void need_pv(void)
+{
+    char type[8] = "";
+    FILE *file = fopen("/sys/hypervisor/guest_type", "r");
+
+    if (file) {
+        if (!fgets(type, sizeof(type), file)) {
+            type[0] = 0;
+        }
+        fclose(file);
+    }
+    if (strcmp(type, "PV\n") != 0) {
+        skip("only a PV domain can map its own pages");
+    }
+}
+
+static void *map_refs(const uint32_t *refs, uint32_t count)
+{
+    size_t size = sizeof(struct ioctl_gntdev_map_grant_ref) +
+                  (count - 1) * sizeof(struct ioctl_gntdev_grant_ref);
+    struct ioctl_gntdev_map_grant_ref *map = keep_mem(1, size);
+    int dev = open_gntdev();
+    void *at;
+
+    map->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        map->refs[i].domid = self;
+        map->refs[i].ref = refs[i];
+    }
+    if (ioctl(dev, IOCTL_GNTDEV_MAP_GRANT_REF, map) < 0) {
+        fail("gntdev, %u references: %s", count, strerror(errno));
+    }
+    at = mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+              dev, map->index);
+    /* The mapping keeps gntdev open; it ends with munmap(). */
+    drop_fd(dev);
+    return keep_map(at, (size_t)count * PAGE, "the references");
+}
+
+/* Without mapping anything: Xen copies from, or to, the pages behind refs. */
+static void copy_refs(const uint32_t *refs, uint32_t count, uint64_t *local,
+                      bool write)
+{
+    struct gntdev_grant_copy_segment *seg = keep_mem(count, sizeof(*seg));
+    struct ioctl_gntdev_grant_copy copy = { count, seg };
+    int dev = open_gntdev();
+
+    for (uint32_t i = 0; i < count; i++) {
+        void *virt = local + (size_t)i * WORDS_PER_PAGE;
+
+        seg[i].len = PAGE;
+        seg[i].flags = write ? GNTCOPY_DEST_GREF : GNTCOPY_SOURCE_GREF;
+        if (write) {
+            seg[i].source.virt = virt;
+            seg[i].dest.foreign.ref = refs[i];
+            seg[i].dest.foreign.domid = self;
+        } else {
+            seg[i].dest.virt = virt;
+            seg[i].source.foreign.ref = refs[i];
+            seg[i].source.foreign.domid = self;
+        }
+    }
+    if (ioctl(dev, IOCTL_GNTDEV_GRANT_COPY, &copy) < 0) {
+        fail("grant copy: %s", strerror(errno));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (seg[i].status) {
+            fail("reference %u of %u cannot be copied: Xen says %d", i, count,
+                 seg[i].status);
+        }
+    }
+    drop_fd(dev);
+    drop_mem(seg);
+}
+
+/*
+ * Page i of words must be page order[i], or first + i, of the pattern. The
+ * peer's version of the pattern is the inverted one.
+ */
+static void expect_pages(const uint64_t *words, uint32_t count,
+                         uint32_t first, const uint32_t *order, bool inverted,
+                         const char *who)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t page = order ? order[i] : first + i;
+
+        for (uint32_t w = 0; w < WORDS_PER_PAGE; w++) {
+            uint64_t should = lab_word(SEED, page * WORDS_PER_PAGE + w);
+
+            if (words[(uint64_t)i * WORDS_PER_PAGE + w] !=
+                (inverted ? ~should : should)) {
+                fail("%s finds something else in page %u of the range", who,
+                     i);
+            }
+        }
+    }
+}
+
+static void invert_words(uint64_t *words, uint32_t pages)
+{
+    for (uint64_t i = 0; i < (uint64_t)pages * WORDS_PER_PAGE; i++) {
+        words[i] = ~words[i];
+    }
+}
+
+/*
+ * The buffer, of total pages, holds the pattern. Import some of its pages: the
+ * peer must find them, the owner must find there what the peer writes, and
+ * the pages beside them must stay as they are. Leaves the pattern behind.
+ */
+static void check_content(int dmabuf, uint32_t total, uint32_t first,
+                          uint32_t pages, const uint32_t *order)
+{
+    struct import imp = import_range(open_device(), dmabuf, first, pages);
+    uint64_t *peer = keep_mem(pages, PAGE), *own = map_buffer(dmabuf, total);
+    uint64_t *range = own + (size_t)first * WORDS_PER_PAGE;
+    uint32_t end = first + pages;
+
+    copy_refs(imp.refs, pages, peer, false);
+    expect_pages(peer, pages, first, order, false, "the peer");
+    invert_words(peer, pages);
+    copy_refs(imp.refs, pages, peer, true);
+
+    sync_dmabuf(dmabuf, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+    expect_pages(range, pages, first, order, true, "the owner");
+    if (!order) {
+        expect_pages(own, first, 0, NULL, false, "the owner, before it,");
+        expect_pages(range + (size_t)pages * WORDS_PER_PAGE, total - end, end,
+                     NULL, false, "the owner, after it,");
+    }
+    invert_words(range, pages);
+    sync_dmabuf(dmabuf, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+
+    drop_map(own);
+    drop_mem(peer);
+    expect_release(&imp, 0);
+    drop_mem(imp.refs);
+    drop_fd(imp.dev);
+}
+
+#endif /* GRANTCHECK_H */
