@@ -40,7 +40,7 @@ static int module_import(XenDmabufGranter *g, uint32_t domid, int fd,
         .refs = (uintptr_t)refs,
     };
 
-    if (ioctl(g->device, XEN_DMABUF_GRANT_IMPORT, &op) < 0) {
+    if (RETRY_ON_EINTR(ioctl(g->device, XEN_DMABUF_GRANT_IMPORT, &op)) < 0) {
         return -errno;
     }
     *handle = op.handle;

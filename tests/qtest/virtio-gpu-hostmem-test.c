@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: the hostmem BAR without Xen, and what QEMU says to wrong options
+ *
+ * Xen is not here. These hold that nothing changes where it is not, and that
+ * the backend is nobody's to create by hand.
+ */
+
+#include "qemu/osdep.h"
+#include "libqtest.h"
+#include "libqos/pci-pc.h"
+#include "hw/pci/pci_regs.h"
+#include "qobject/qdict.h"
+#include "standard-headers/linux/virtio_pci.h"
+
+#define GPU_SLOT        5
+#define GPU_DEVFN       QPCI_DEVFN(GPU_SLOT, 0)
+#define WINDOW_BAR      4
+#define WINDOW_SIZE     (256 * 1024 * 1024ull)
+#define WINDOW_SHM_ID   1       /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */
+
+static uint64_t read_cap64(QPCIDevice *dev, uint8_t lo, uint8_t hi)
+{
+    return qpci_config_readl(dev, lo) |
+           (uint64_t)qpci_config_readl(dev, hi) << 32;
+}
+
+/* The offset of the capability of shared memory region @id, or 0. */
+static uint8_t find_shm_cap(QPCIDevice *dev, uint8_t id)
+{
+    uint8_t at = 0;
+
+    while ((at = qpci_find_capability(dev, PCI_CAP_ID_VNDR, at))) {
+        if (qpci_config_readb(dev, at + VIRTIO_PCI_CAP_CFG_TYPE) ==
+            VIRTIO_PCI_CAP_SHARED_MEMORY_CFG &&
+            qpci_config_readb(dev, at + VIRTIO_PCI_CAP_BAR + 1) == id) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+/* What the guest's driver looks for (R6). */
+static void test_window_shape(void)
+{
+    QTestState *qts = qtest_initf("-M q35 -nodefaults -display none -device "
+                                  "virtio-gpu-pci,addr=%d,hostmem=256M",
+                                  GPU_SLOT);
+    QPCIBus *bus = qpci_new_pc(qts, NULL);
+    QPCIDevice *dev = qpci_device_find(bus, GPU_DEVFN);
+    uint8_t bar = PCI_BASE_ADDRESS_0 + 4 * WINDOW_BAR;
+    uint8_t cap;
+    uint32_t flags;
+
+    g_assert_nonnull(dev);
+    flags = qpci_config_readl(dev, bar);
+    g_assert_cmphex(flags & 0xf, ==, PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                                     PCI_BASE_ADDRESS_MEM_PREFETCH);
+    qpci_config_writel(dev, bar, UINT32_MAX);
+    qpci_config_writel(dev, bar + 4, UINT32_MAX);
+    g_assert_cmphex(read_cap64(dev, bar, bar + 4) & ~0xfull, ==,
+                    -WINDOW_SIZE);
+
+    cap = find_shm_cap(dev, WINDOW_SHM_ID);
+    g_assert_cmphex(cap, !=, 0);
+    g_assert_cmpint(qpci_config_readb(dev, cap + VIRTIO_PCI_CAP_BAR), ==,
+                    WINDOW_BAR);
+    g_assert_cmphex(read_cap64(dev, cap + VIRTIO_PCI_CAP_OFFSET,
+                               cap + sizeof(struct virtio_pci_cap)), ==, 0);
+    g_assert_cmphex(read_cap64(dev, cap + VIRTIO_PCI_CAP_LENGTH,
+                               cap + sizeof(struct virtio_pci_cap) + 4), ==,
+                    WINDOW_SIZE);
+    g_free(dev);
+    qpci_free_pc(bus);
+    qtest_quit(qts);
+}
+
+/* Without Xen the BAR is an empty container, as before: no I/O region. */
+static void test_no_trap_region(void)
+{
+    QTestState *qts = qtest_init("-M q35 -nodefaults -display none -device "
+                                 "virtio-gpu-pci,hostmem=256M");
+    g_autofree char *mtree = qtest_hmp(qts, "info mtree");
+
+    g_assert_nonnull(strstr(mtree, "virtio-gpu-hostmem"));
+    g_assert_null(strstr(mtree, "xen-hostmem-window"));
+    qtest_quit(qts);
+}
+
+/* What QEMU prints when it is started with @device and gives up. */
+static char *start_and_fail(const char *device)
+{
+    const char *argv[] = {
+        g_getenv("QTEST_QEMU_BINARY"), "-M", "q35", "-nodefaults", "-display",
+        "none", "-accel", "qtest", "-device", device, NULL,
+    };
+    char *errors = NULL;
+    int status;
+
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT,
+                               NULL, NULL, NULL, &errors, &status, NULL));
+    g_assert_true(WIFEXITED(status));       /* not by a signal */
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    return errors;
+}
+
+static void test_errors(void)
+{
+    static const struct {
+        const char *device, *says;
+    } cases[] = {
+        { "xen-hostmem", "pluggable device type" },
+        { "virtio-gpu-gl-pci,blob=on,hostmem=256M", "OpenGL support" },
+        { "virtio-gpu-pci,hostmem=256K,nonesuch=1", "nonesuch" },
+        { "virtio-gpu-pci,hostmem=lots", "hostmem" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *errors = start_and_fail(cases[i].device);
+
+        if (!strstr(errors, cases[i].says)) {
+            g_test_message("%s: %s", cases[i].device, errors);
+            g_test_fail();
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/virtio-gpu-hostmem/window-shape", test_window_shape);
+    qtest_add_func("/virtio-gpu-hostmem/no-trap-region", test_no_trap_region);
+    qtest_add_func("/virtio-gpu-hostmem/errors", test_errors);
+    return g_test_run();
+}
