@@ -17,6 +17,7 @@
 #define GPU_DEVFN       QPCI_DEVFN(GPU_SLOT, 0)
 #define WINDOW_BAR      4
 #define WINDOW_SIZE     (256 * 1024 * 1024ull)
+#define WINDOW_ADDRESS  (32ull * 1024 * 1024 * 1024)
 #define WINDOW_SHM_ID   1       /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */
 
 static uint64_t read_cap64(QPCIDevice *dev, uint8_t lo, uint8_t hi)
@@ -40,12 +41,16 @@ static uint8_t find_shm_cap(QPCIDevice *dev, uint8_t id)
     return 0;
 }
 
+static QTestState *start_gpu(void)
+{
+    return qtest_initf("-M q35 -nodefaults -display none -device "
+                       "virtio-gpu-pci,addr=%d,hostmem=256M", GPU_SLOT);
+}
+
 /* What the guest's driver looks for (R6). */
 static void test_window_shape(void)
 {
-    QTestState *qts = qtest_initf("-M q35 -nodefaults -display none -device "
-                                  "virtio-gpu-pci,addr=%d,hostmem=256M",
-                                  GPU_SLOT);
+    QTestState *qts = start_gpu();
     QPCIBus *bus = qpci_new_pc(qts, NULL);
     QPCIDevice *dev = qpci_device_find(bus, GPU_DEVFN);
     uint8_t bar = PCI_BASE_ADDRESS_0 + 4 * WINDOW_BAR;
@@ -78,12 +83,21 @@ static void test_window_shape(void)
 /* Without Xen the BAR is an empty container, as before: no I/O region. */
 static void test_no_trap_region(void)
 {
-    QTestState *qts = qtest_init("-M q35 -nodefaults -display none -device "
-                                 "virtio-gpu-pci,hostmem=256M");
-    g_autofree char *mtree = qtest_hmp(qts, "info mtree");
+    QTestState *qts = start_gpu();
+    QPCIBus *bus = qpci_new_pc(qts, NULL);
+    QPCIDevice *dev = qpci_device_find(bus, GPU_DEVFN);
+    g_autofree char *mtree = NULL;
 
+    g_assert_nonnull(dev);
+    qpci_config_writel(dev, PCI_BASE_ADDRESS_0 + 4 * WINDOW_BAR, 0);
+    qpci_config_writel(dev, PCI_BASE_ADDRESS_0 + 4 * WINDOW_BAR + 4,
+                       WINDOW_ADDRESS >> 32);
+    qpci_config_writew(dev, PCI_COMMAND, PCI_COMMAND_MEMORY);
+    mtree = qtest_hmp(qts, "info mtree");
     g_assert_nonnull(strstr(mtree, "virtio-gpu-hostmem"));
     g_assert_null(strstr(mtree, "xen-hostmem-window"));
+    g_free(dev);
+    qpci_free_pc(bus);
     qtest_quit(qts);
 }
 
