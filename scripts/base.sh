@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# base.sh NAME...: make the unpacked base systems (build, dom0), once each.
+# A base is known by what it is made of, and appears under its name only when
+# it is complete; a lock keeps two runs from making the same one.
+
+. "$(dirname "$0")/common.sh"
+
+MIN_FREE_GIB=8
+
+free_gib()
+{
+    df -Pk "$1" | awk 'NR == 2 { print int($4 / 1048576) }'
+}
+
+check_space()
+{
+    for folder in "$CACHE" "$BUILD"; do
+        free=$(free_gib "$folder")
+        [ "$free" -ge "$MIN_FREE_GIB" ] ||
+            die "$folder has $free GiB free and $MIN_FREE_GIB are needed:" \
+                "free some, or point XDG_CACHE_HOME at a larger disk"
+    done
+}
+
+install_mmdebstrap()
+{
+    command -v mmdebstrap >/dev/null && return
+    command -v apt-get >/dev/null ||
+        die "mmdebstrap is missing: install it (Debian 12 or 13 has it as a package)"
+    step "installing mmdebstrap"
+    logged apt sh -c 'apt-get update && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends mmdebstrap' ||
+        die "mmdebstrap could not be installed: check the network, or run" \
+            "apt-get install mmdebstrap"
+}
+
+# The mirrors this machine uses itself, as "URI label" lines; none on a
+# machine that is not Debian or never ran apt-get update.
+own_mirrors()
+{
+    command -v apt-get >/dev/null || return 0
+    # shellcheck disable=SC2016 # apt expands these names
+    apt-get indextargets --format '$(REPO_URI) $(LABEL)' \
+        'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
+}
+
+# Lines of sources.list; nothing means mmdebstrap's own default.
+sources()
+{
+    if [ -n "${MIRROR:-}" ]; then
+        main=$MIRROR security=
+    else
+        main=$(own_mirrors | sed -n 's/ Debian$//p' | head -n 1)
+        security=$(own_mirrors | sed -n 's/ Debian-Security$//p' | head -n 1)
+    fi
+    [ -n "$main" ] || return 0
+    echo "deb $main $SUITE main"
+    echo "deb $main $SUITE-updates main"
+    [ -z "$security" ] || echo "deb $security $SUITE-security main"
+}
+
+proxy_options()
+{
+    command -v apt-config >/dev/null || return 0
+    proxy=
+    eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    [ -z "$proxy" ] || echo "--aptopt=Acquire::http::Proxy \"$proxy\""
+}
+
+bootstrap()
+{
+    name=$1 target=$2
+    packages=$(sed 's/#.*//' "$TOP/scripts/packages.$name" | tr -s ' \n' ',,')
+    list=$BUILD/sources.$name
+    sources >"$list"
+    # shellcheck disable=SC2016 # mmdebstrap expands it
+    set -- --variant=apt --include="${packages#,}" \
+        --aptopt='Acquire::Retries "3"' \
+        --customize-hook='mkdir -p "$1/src" "$1/cache" "$1/qemu-src" "$1/lab"' \
+        --customize-hook='touch "$1/etc/resolv.conf"'
+    proxy=$(proxy_options)
+    [ -z "$proxy" ] || set -- "$@" "$proxy"
+    set -- "$@" "$SUITE" "$target"
+    [ ! -s "$list" ] || set -- "$@" "$list"
+    logged "base-$name" mmdebstrap "$@" </dev/null ||
+        die "the base system '$name' could not be made: check the network and" \
+            "the mirror (MIRROR=http://... chooses another), then run again"
+}
+
+make_base()
+{
+    name=$1 dir=$(base_dir "$1")
+    [ -d "$dir" ] && return
+    exec 9>"$CACHE/base-$name.lock"
+    flock -n 9 || { step "waiting for another run that makes the base '$name'"; flock 9; }
+    [ -d "$dir" ] && return
+    check_space
+    install_mmdebstrap
+    step "making the base system '$name' from Debian $SUITE packages (2 minutes)"
+    rm -rf --one-file-system "$dir.tmp"
+    bootstrap "$name" "$dir.tmp"
+    mv "$dir.tmp" "$dir"
+    exec 9>&-
+}
+
+need_root
+mkdir -p "$CACHE" "$BUILD"
+for name; do
+    make_base "$name"
+done

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# in-base.sh COMMAND...: run in the build base. The checkout is /src, the cache
+# is /cache, everything else is read-only. Mounts live in a namespace of their
+# own and processes in another, so both vanish with this script however it ends.
+# QEMU_SRC, a folder or file of the user, appears read-only as /qemu-src.
+
+. "$(dirname "$0")/common.sh"
+
+inside()
+{
+    root=$1
+    shift
+    mount --bind "$root" "$root"
+    mount --bind "$TOP" "$root/src"
+    mount --bind "$CACHE" "$root/cache"
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs tmpfs "$root/tmp"
+    mount -t tmpfs tmpfs "$root/run"
+    [ ! -e /etc/resolv.conf ] || mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
+    if [ -n "${QEMU_SRC:-}" ]; then
+        mount -t tmpfs tmpfs "$root/qemu-src"
+        source=$root/qemu-src/$(basename "$QEMU_SRC")
+        if [ -d "$QEMU_SRC" ]; then mkdir "$source"; else : >"$source"; fi
+        mount --bind "$QEMU_SRC" "$source"
+        mount -o remount,bind,ro "$source"
+    fi
+    mount -o remount,bind,ro "$root"
+    exec chroot "$root" /usr/bin/env -i \
+        PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
+        CCACHE_DIR=/cache/ccache LABACC="${LABACC:-tcg,thread=multi}" XH_START="$XH_START" TERM="${TERM:-dumb}" \
+        QEMU_SRC="${QEMU_SRC:+/qemu-src/$(basename "$QEMU_SRC")}" \
+        sh -c 'cd /src && exec "$@"' sh "$@"
+}
+
+if [ "${XH_INSIDE:-}" = 1 ]; then
+    unset XH_INSIDE
+    inside "$@"
+fi
+
+need_root
+dir=$(base_dir build)
+[ -d "$dir" ] || die "there is no build base yet: run scripts/base.sh build"
+XH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private \
+    "$0" "$dir" "$@"

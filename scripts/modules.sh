@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# modules.sh DOM0-BASE: our kernel modules and the lab's second provider (a
+# gntdev with dma-buf support), for the kernel that dom0 and the guests run.
+# Runs in the build base.
+
+set -eu
+dom0=$1
+out=/src/build/modules
+mkdir -p "$out"
+
+kver=$(ls "$dom0/lib/modules")
+if [ ! -d "/lib/modules/$kver/build" ]; then
+    echo "The dom0 base has kernel $kver, the build base has headers for" \
+        "$(ls /lib/modules): they were made on different days. Remove both" \
+        "from the cache folder (base-*) and run again." >&2
+    exit 1
+fi
+
+# Built in a copy: nothing of the kernel's build appears beside the sources.
+module()
+{
+    source=$1 name=$2
+    rsync -rlpc --include='*.[ch]' --include=Kbuild --exclude='*' "$source/" "$out/$name/"
+    make -C "/lib/modules/$kver/build" M="$out/$name" W=1 C=1 KCFLAGS=-Werror modules
+    cp "$out/$name/$name.ko" "$out/"
+}
+
+module /src/guest/linux xen-hostmem
+module /src/dom0/linux xen-dmabuf-grant
+
+key=$(sha256sum </src/scripts/build-gntdev.sh | cut -c1-16)-$kver
+if [ "$(cat "$out/gntdev.key" 2>/dev/null)" != "$key" ]; then
+    sh /src/scripts/build-gntdev.sh /usr/src/linux-source-6.12.tar.xz "$kver" "$out"
+    echo "$key" >"$out/gntdev.key"
+fi

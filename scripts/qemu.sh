@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# qemu.sh [TARGET...]: build/qemu, our QEMU (and other targets of its ninja).
+# Runs in the build base, after qemu-source.sh.
+
+. "$(dirname "$0")/common.sh"
+
+source=$TOP/build/qemu-src
+out=$TOP/build/qemu
+
+# Only what is newer, with its time: ninja builds no more than it has to.
+overlay()
+{
+    (cd "$TOP" && find hw include tests/qtest -type f -print) |
+        while read -r file; do
+            cmp -s "$TOP/$file" "$source/$file" && continue
+            mkdir -p "$(dirname "$source/$file")"
+            cp "$TOP/$file" "$source/$file"
+        done
+}
+
+configure()
+{
+    mkdir -p "$out"
+    cd "$out" || exit
+    # Debian strips firmware from the source, and its own is where it always is.
+    "$source/configure" --target-list=x86_64-softmmu --without-default-features \
+        --enable-system --enable-xen --enable-virglrenderer --enable-opengl \
+        --enable-pixman --enable-vnc --enable-tcg --enable-kvm \
+        --disable-install-blobs --disable-docs --disable-werror \
+        --enable-trace-backends=log \
+        --firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu
+    # Run from its build folder, QEMU looks for firmware below this one.
+    mkdir -p qemu-bundle/usr/share
+    for folder in qemu seabios; do
+        rm -rf "qemu-bundle/usr/share/$folder"
+        ln -s "/usr/share/$folder" "qemu-bundle/usr/share/$folder"
+    done
+}
+
+# Upstream's warnings are upstream's; ours are errors.
+check_warnings()
+{
+    files=$(cd "$TOP" && find hw include tests/qtest -name '*.[ch]' -printf '%f\n' |
+        paste -sd'|' | sed 's/\./\\./g')
+    if grep -E "($files):[0-9]+:.*warning:" "$1"; then
+        die "warnings in our files"
+    fi
+}
+
+key=$(hash_of "$0" "$source/.key")
+overlay
+if [ "$(cat "$out/.key" 2>/dev/null)" != "$key" ]; then
+    rm -rf "$out"
+    configure
+    echo "$key" >"$out/.key"
+fi
+[ $# -gt 0 ] || set -- qemu-system-x86_64
+ninja -C "$out" "$@" >"$out/ninja.log" 2>&1 || { cat "$out/ninja.log"; exit 1; }
+cat "$out/ninja.log"
+check_warnings "$out/ninja.log"

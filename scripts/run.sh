@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# run.sh TARGET: what make's targets do, step by step.
+
+. "$(dirname "$0")/common.sh"
+
+in_base="$TOP/scripts/in-base.sh"
+
+build()
+{
+    "$TOP/scripts/base.sh" build dom0
+    step "preparing QEMU's source"
+    logged qemu-source "$in_base" scripts/qemu-source.sh ||
+        die "QEMU's source could not be prepared"
+    step "building QEMU (minutes the first time)"
+    logged qemu "$in_base" scripts/qemu.sh qemu-system-x86_64 "$@" ||
+        die "QEMU could not be built"
+    step "building the kernel modules and tools"
+    logged modules "$in_base" scripts/modules.sh "/cache/$(basename "$(base_dir dom0)")" ||
+        die "the kernel modules could not be built"
+    logged tools "$in_base" scripts/tools.sh || die "the lab's tools could not be built"
+}
+
+build_for_tests()
+{
+    "$TOP/scripts/base.sh" build
+    # shellcheck disable=SC2046 # a list of targets
+    build $("$in_base" python3 scripts/check.py --targets)
+}
+
+# try COMMAND...: go on after a failure, which the last line will tell of
+try()
+{
+    "$@" || echo "    (goes on)"
+}
+
+check_fast()
+{
+    rm -rf "$BUILD/results"
+    build_for_tests
+    step "unit tests, qtests, style"
+    try "$in_base" python3 scripts/check.py unit qtest lint
+}
+
+check()
+{
+    check_fast
+    try "$TOP/scripts/lab.sh" main.py "$@"
+}
+
+report()
+{
+    "$in_base" python3 scripts/report.py "$@"
+}
+
+need_root
+case ${1:-} in
+build) build ;;
+demo)
+    build
+    exec "$TOP/scripts/lab.sh" demo.py
+    ;;
+check-fast)
+    check_fast
+    report unit qtest lint
+    ;;
+check)
+    check
+    report unit qtest lint lab
+    ;;
+check-all)
+    check all
+    report unit qtest lint lab
+    ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all" ;;
+esac

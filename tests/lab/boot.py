@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boot Xen and a dom0 once, let it run its cases, watch. Runs in the build base."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(TOP, "build")
+sys.path.append(os.path.join(HERE, "dom0"))
+import patterns  # noqa: E402
+
+BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
+SPARE = 100             # over a case's own limit, before dom0 counts as dead
+OFF_LIMIT = 60
+
+XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=2 " \
+    "gnttab_max_frames=256 cpuidle=0 loglvl=info guest_loglvl=warning " \
+    "conring_size=1M noreboot spec-ctrl=eager-fpu"
+DOM0_LINE = "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off " \
+    "udmabuf.size_limit_mb=2048 quiet loglevel=4"
+
+
+def hardware():
+    """Whether the CPU itself offers virtualisation; /dev/kvm alone proves nothing."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        return bool(re.search(r"^flags\s*:.*\b(vmx|svm)\b", f.read(), re.M)) and \
+            os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def accel():
+    return "kvm" if hardware() else "tcg"
+
+
+def cpu_options():
+    if hardware():
+        return ["-accel", "kvm", "-cpu", "host"]
+    # -monitor: TCG faults on mwait, which Xen's idle driver uses (as cpuidle=0).
+    # -rdtscp: TCG reports it to SVM as rdtsc; Xen then kills the guest.
+    return ["-accel", os.environ.get("LABACC","tcg,thread=multi"), "-cpu", "EPYC,+svm,+npt,-monitor,-rdtscp"]
+
+
+class Boot:
+    """One boot: a folder with the share, the logs and the results."""
+
+    def __init__(self, name, image, cases, say=print):
+        self.name, self.image, self.cases, self.say = name, image, list(cases), say
+        self.folder = os.path.join(BUILD, "lab", name)
+        self.out = os.path.join(self.folder, "out")
+        self.programs = os.path.join(self.folder, "programs.tar")
+        self.serial = os.path.join(self.folder, "serial.log")
+        self.results, self.info = [], {"accel": accel()}
+        self.running = None
+        self.position = 0
+
+    # The share
+
+    def prepare(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.out)
+        shutil.copytree(os.path.join(HERE, "dom0"), os.path.join(self.folder, "dom0"),
+                        ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h"))
+        # The share is slow (9p under a software CPU): programs go in as a disk.
+        with tarfile.open(self.programs, "w") as tar:
+            for path in self.files():
+                tar.add(path, os.path.basename(path))
+        if self.name == "gntdev":
+            shutil.copy(f"{BUILD}/modules/xen-gntdev.ko", self.folder)
+        with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
+            json.dump({"boot": self.name, "cases": self.cases}, f)
+
+    def files(self):
+        tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck")]
+        return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
+                f"{BUILD}/lab/initrd.gz", f"{BUILD}/lab/qemu-system-x86_64"]
+
+    def command(self):
+        line = DOM0_LINE + (" lab.gntdev" if self.name == "gntdev" else "")
+        image = self.image
+        return ["qemu-system-x86_64", "-M", "q35", *cpu_options(),
+                "-smp", "2", "-m", "5G", "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot",
+                "-serial", f"file:{self.serial}",
+                "-kernel", f"{image}/xen", "-append", XEN_LINE,
+                "-initrd", f"{image}/vmlinuz {line},{image}/initrd",
+                "-drive", f"if=none,id=disk,file={image}/dom0.img,format=raw,"
+                          "snapshot=on,cache=unsafe",
+                "-device", "virtio-blk-pci,drive=disk",
+                "-drive", f"if=none,id=programs,file={self.programs},format=raw,readonly=on",
+                "-device", "virtio-blk-pci,drive=programs",
+                "-fsdev", f"local,id=lab,path={self.folder},security_model=none",
+                "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab"]
+
+    # Watching
+
+    def run(self):
+        """All cases; fills results and info. Never raises for a case's sake."""
+        self.prepare()
+        with open(os.path.join(self.folder, "lab-qemu.log"), "w", encoding="utf-8") as log:
+            machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=subprocess.STDOUT,
+                                       env={**os.environ, "TMPDIR": self.folder})
+            try:
+                reason = self.watch(machine)
+            finally:
+                machine.kill()
+                machine.wait()
+        if self.running:
+            self.finish(self.running, "fail", reason or "dom0 went away")
+        for name in self.cases[len(self.results):]:
+            self.finish(name, "fail", "not run: " + (reason or "the boot ended early"))
+        return self.results
+
+    def watch(self, machine):
+        """Until the machine is off, or hopeless: why, or None."""
+        self.deadline = time.monotonic() + BOOT_LIMIT
+        while True:
+            ended = machine.poll() is not None
+            self.read_events()
+            trouble = self.serial_trouble()
+            if ended:
+                return trouble or self.info.get("broken")
+            if trouble and time.monotonic() > self.grace:
+                return trouble
+            if time.monotonic() > self.deadline:
+                return trouble or self.info.get("broken") or \
+                    f"no sign of life for too long ({self.running or 'starting'})"
+            time.sleep(0.3)
+
+    grace = float("inf")
+
+    def serial_trouble(self):
+        """A panic of Xen or dom0 ends the boot, after a moment for the rest of it."""
+        try:
+            with open(self.serial, encoding="utf-8", errors="replace") as f:
+                hit = patterns.find_fatal(f.read())
+        except FileNotFoundError:
+            return None
+        if hit and self.grace == float("inf"):
+            self.grace = time.monotonic() + 3
+        return hit and f"{hit[0]}: {hit[1]} (see {self.shown(self.serial)})"
+
+    def read_events(self):
+        try:
+            with open(os.path.join(self.out, "events.jsonl"), encoding="utf-8") as f:
+                f.seek(self.position)
+                text = f.read()
+        except FileNotFoundError:
+            return
+        whole = text[:text.rfind("\n") + 1]     # the last line may be half written
+        self.position += len(whole.encode())
+        for line in whole.splitlines():
+            self.event(json.loads(line))
+
+    def event(self, e):
+        kind, now = e["event"], time.monotonic()
+        if kind == "ready":
+            self.info["xen"] = e["xen"]
+        elif kind == "start":
+            self.running, self.deadline = e["case"], now + e["limit"] + SPARE
+            self.say("start", e["case"], "", 0, self.name)
+        elif kind == "end":
+            self.running, self.deadline = None, now + SPARE
+            self.finish(e["case"], e["result"], e["reason"], e["seconds"],
+                        e["data"], e["tail"])
+        elif kind == "broken":
+            self.info["broken"] = "dom0: " + e["reason"].strip().splitlines()[-1]
+            self.deadline = now + OFF_LIMIT
+        elif kind == "done":
+            self.deadline = now + OFF_LIMIT
+
+    def finish(self, case, result, reason, seconds=0, data=None, tail=None):
+        self.running = None
+        self.results.append({"suite": "lab-" + self.name, "name": case, "result": result,
+                             "reason": reason, "seconds": seconds, "data": data or {}})
+        self.say(result, case, reason, seconds, self.name)
+        for name, text in (tail or {}).items():
+            if text.strip():
+                print(f"--- {name} (in {self.shown(self.out)})\n" +
+                      "\n".join(text.splitlines()[-12:]))
+
+    @staticmethod
+    def shown(path):
+        return os.path.relpath(path, TOP)

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""demo.py IMAGE: the main job once, with its figures: a table for people,
+build/demo/report.json for machines, the guest's screen as a picture."""
+
+import json
+import os
+import struct
+import sys
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "dom0")]
+import boot  # noqa: E402
+from main import say  # noqa: E402
+
+OUT = os.path.join(boot.BUILD, "demo")
+CASE = "demo"
+
+
+def write_png(ppm_path, png_path):
+    """QEMU without libpng dumps PPM (P6, 8 bits); PNG is that, compressed."""
+    with open(ppm_path, "rb") as f:
+        data = f.read()
+    width, height, pixels = parse_ppm(data)
+    rows = b"".join(b"\0" + pixels[y * width * 3:(y + 1) * width * 3] for y in range(height))
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + \
+            struct.pack(">I", zlib.crc32(kind + body))
+    with open(png_path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" +
+                chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+                chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def parse_ppm(data):
+    """Width, height and pixels of a binary PPM without comments."""
+    magic, width, height, depth = data.split(maxsplit=4)[:4]
+    if (magic, depth) != (b"P6", b"255"):
+        raise ValueError(f"a screen dump in the format {magic!r} {depth!r}")
+    width, height = int(width), int(height)
+    return width, height, data[-width * height * 3:]
+
+
+def size_text(size):
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
+
+
+def table(report):
+    print(f"\nXen {report['xen']}, {report['accel']}, the guest's mapping is "
+          f"{report['memory_type']}\n")
+    print(f"{'blob':>8} {'path':8} {'wrong':>5} {'map':>9} {'unmap':>9} "
+          f"{'write':>10} {'read':>10}   of RAM: write         read")
+    for b in report["blobs"]:
+        ratios = "".join(f"  {r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
+                         for r in (b["write_ratio"], b["read_ratio"]))
+        print(f"{size_text(b['bytes']):>8} {b['path']:8} {b['mismatches']:5} "
+              f"{b['map_us'] / 1000:6.1f} ms {b['unmap_us'] / 1000:6.1f} ms "
+              f"{b['guest_write_mb_s']:5.1f} MB/s {b['guest_read_mb_s']:5.1f} MB/s {ratios}")
+    live = report["live_switch"]
+    print(f"\nlive: {live['words']} stores during {live['switches']} switches between "
+          f"trapped and granted, {live['mismatches']} lost\n")
+
+
+def main():
+    machine = boot.Boot("demo", sys.argv[1], [CASE], say)
+    print(f"==> lab: booting Xen on {boot.accel()}; all takes about 5 minutes …", flush=True)
+    result = machine.run()[0]
+    if result["result"] != "pass":
+        print(f"error: the demo failed: {result['reason']}", file=sys.stderr)
+        return 1
+    report = {"xen": machine.info["xen"], "accel": machine.info["accel"], **result["data"]}
+    os.makedirs(OUT, exist_ok=True)
+    with open(f"{OUT}/report.json", "w", encoding="utf-8") as f:
+        json.dump(report, f, indent=1)
+    write_png(f"{machine.out}/screen.ppm", f"{OUT}/screen.png")
+    table(report)
+    print("==> build/demo/report.json, build/demo/screen.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Blobs in a guest, seen from both sides; shared by the cases and the demo."""
+
+import re
+
+from dom0 import counters, wait_for
+
+KIB, MIB = 1024, 1024 * 1024
+WINDOW = 256 * MIB
+BAR = "window: 0x"      # in the guest driver's debugfs file
+
+
+class Blob:
+    """A blob held by a process in the guest, with its words filled in."""
+
+    def __init__(self, guest, size, seed, fill=True, name="blob", seconds=120):
+        self.guest, self.size, self.name = guest, size, name
+        options = "" if fill else " --no-fill"
+        self.facts = guest.spawn(name, f"blobtool hold {size} {seed}{options}", seconds)
+
+    def ask(self, line, seconds=120):
+        return self.guest.ask(self.name, line, seconds)
+
+    def close(self, seconds=60):
+        return self.ask("quit", seconds)
+
+    def check_both_ways(self, lab, seed, sampled=0):
+        """The guest's words are in dom0's buffer, and dom0's in the guest's (I1)."""
+        size = self.size
+        if sampled:
+            self.guest.peek(f"{size} fill {seed}")
+            lab.equal(self.ask(f"sample {seed} {sampled}")["mismatches"], 0,
+                      f"words of {size} bytes that dom0 wrote")
+            self.ask(f"scatter {seed + 1} {sampled}")
+            lab.equal(self.ask(f"sample {seed + 1} {sampled}")["mismatches"], 0,
+                      f"words of {size} bytes that the guest wrote")
+            wrong = self.guest.peek(f"{size} verify {seed}")["mismatches"]
+            lab.require(0 < wrong <= sampled, f"{wrong} words differ in dom0, "
+                        f"{sampled} or some fewer were written")
+            return
+        lab.equal(self.facts["mismatches"], 0, f"first words of {size} bytes")
+        lab.equal(self.guest.peek(f"{size} verify {seed}")["mismatches"], 0,
+                  f"the guest's words of {size} bytes in dom0")
+        self.guest.peek(f"{size} fill {seed + 1}")
+        lab.equal(self.ask(f"verify {seed + 1}")["mismatches"], 0,
+                  f"dom0's words of {size} bytes in the guest")
+
+
+def memory_type(guest):
+    """The type that the guest's Linux gave to user mappings of the window."""
+    start, end = window_range(guest)
+    types = set()
+    for line in guest.run("cat /sys/kernel/debug/x86/pat_memtype_list").splitlines():
+        m = re.search(r"\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]", line)
+        if m and int(m[1], 16) < end and int(m[2], 16) > start:
+            types.add(line.split()[-3] if "PAT" in line and not line.endswith("]")
+                      else line.replace("PAT:", "").split()[0])
+    return types
+
+
+def window_range(guest):
+    """Guest-physical start and end of the host visible window, from the PCI BAR."""
+    lines = guest.run("for d in /sys/bus/pci/devices/*; do [ $(cat $d/device) = 0x1050 ] "
+                      "&& cat $d/resource; done").splitlines()
+    start, end, _flags = (int(n, 16) for n in lines[4].split())
+    return start, end + 1
+
+
+def granted_pages(guest):
+    """Pages that QEMU's log says are mapped by grants now."""
+    mapped = {}
+    pattern = r"xen_hostmem_transition blob (\d+) offset 0x(\w+) pages (\d+): \S+ -> (\S+)"
+    for blob, offset, pages, state in re.findall(pattern, guest.qemu_log()):
+        mapped[blob, offset] = int(pages) if state == "mapped" else 0
+    return sum(mapped.values())
+
+
+def reasons(guest):
+    """Why blobs were trapped, as QEMU's log has it."""
+    return re.findall(r"-> trapped \((\S+)\)", guest.qemu_log())
+
+
+def wait_no_grants(seconds=30):
+    """Nothing is left of any import in dom0 (I8)."""
+    def clean():
+        now = counters()
+        return now if not any(now.get(n) for n in ("imports", "references", "pending")) else None
+    return wait_for(f"dom0's module holds nothing: {counters()}", clean, seconds, 0.5)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The ground the other cases stand on."""
+
+from lab import case
+
+DRM_MODULES = ("virtio_gpu", "drm_shmem_helper", "virtio_dma_buf")
+
+
+@case("guest-gpu", limit=240)
+def guest_gpu(lab):
+    """A guest has a virtio-gpu with 3D, blobs and host memory, and no driver of ours."""
+    guest = lab.guest(driver=False, provider=False)
+    modules = guest.run("cat /proc/modules")
+    for name in DRM_MODULES:
+        lab.require(name in modules, f"{name} is not loaded in the guest")
+    lab.require("renderD128" in guest.run("ls /dev/dri"), "no render node in the guest")
+    log = guest.run("dmesg | grep -i 'virtio_gpu\\|drm'")
+    for feature in ("+virgl", "+resource_blob", "+host_visible", "+context_init"):
+        lab.require(feature in log, f"virtio-gpu of the guest lacks {feature}: {log}")
+    for capset in ("id 1,", "id 2,", "id 4,"):
+        lab.require(capset in log, f"capset {capset} is missing: {log}")
+
+
+@case("guest-commands", limit=240)
+def guest_commands(lab):
+    """The command channel itself: status, long output, time limit."""
+    guest = lab.guest(driver=False, provider=False)
+    lab.equal(guest.status("exit 3")[0], 3, "exit status")
+    lab.equal(len(guest.run("head -c 20000 /dev/zero | tr '\\0' x")), 20000, "long output")
+    lab.equal(guest.status("sleep 20", 2)[0], 124, "status of a command over its time")
+    lab.equal(guest.run("echo still here").strip(), "still here", "the next command")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What cannot be granted is trapped, with a reason (I5); bad options are refused."""
+
+import dom0
+from blobs import KIB, MIB, Blob, reasons
+from lab import case
+
+UDMABUF_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb"
+
+
+@case("no-provider", limit=300)
+def no_provider(lab):
+    """A dom0 kernel without either provider: trapped, and the log names the module."""
+    guest = lab.guest(driver=True, provider=False)
+    blob = Blob(guest, 16 * KIB, 61)
+    blob.check_both_ways(lab, 61)
+    lab.require("no-provider" in reasons(guest), f"reasons: {reasons(guest)}")
+    lab.require("xen-dmabuf-grant" in guest.qemu_log(), "the log does not name the module")
+    blob.close()
+
+
+@case("udmabuf-limit", limit=240)
+def udmabuf_limit(lab):
+    """A blob larger than udmabuf takes: trapped, and the log names the limit."""
+    guest = lab.guest(driver=True)
+    old = dom0.sh(f"cat {UDMABUF_LIMIT}").strip()
+    dom0.sh(f"echo 1 >{UDMABUF_LIMIT}")
+    try:
+        blob = Blob(guest, 2 * MIB, 62, fill=False)
+    finally:
+        dom0.sh(f"echo {old} >{UDMABUF_LIMIT}")
+    lab.require("udmabuf-failed" in reasons(guest), f"reasons: {reasons(guest)}")
+    lab.require("udmabuf.size_limit_mb" in guest.qemu_log(), "the log does not name the limit")
+    blob.ask("scatter 62 16")
+    lab.equal(blob.ask("sample 62 16")["mismatches"], 0, "sampled words")
+    blob.close()
+
+
+@case("no-udmabuf", limit=240)
+def no_udmabuf(lab):
+    """A dom0 without /dev/udmabuf: trapped, and the log names the module."""
+    lab.drop_guest()
+    dom0.sh("rmmod udmabuf")
+    try:
+        guest = lab.guest(driver=True, fresh=True)
+        blob = Blob(guest, 16 * KIB, 63)
+    finally:
+        dom0.sh("modprobe udmabuf")
+    lab.equal(blob.facts["mismatches"], 0, "words")
+    lab.require("no-udmabuf" in reasons(guest), f"reasons: {reasons(guest)}")
+    blob.close()
+    lab.drop_guest()
+
+
+def refused(lab, says, **options):
+    """xl create fails, and QEMU's log has the sentence."""
+    lab.drop_guest()
+    guest = lab.unborn_guest(**options)
+    lab.alive()
+    output = guest.create_fails()
+    lab.require(says in guest.qemu_log(), f"QEMU's log lacks '{says}': "
+                f"{guest.qemu_log()[-600:]} {output[-300:]}")
+
+
+@case("hostmem-without-blob", limit=120)
+def hostmem_without_blob(lab):
+    """hostmem without blob=on is refused at start, and says what to write."""
+    refused(lab, "add blob=on", gpu="virtio-gpu-gl-pci,hostmem=256M")
+
+
+@case("no-render-node", limit=120)
+def no_render_node(lab):
+    """A render node that is not there is refused at start, by its name."""
+    refused(lab, "renderD200", display="egl-headless,rendernode=/dev/dri/renderD200")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The main job: host memory in the guest, trapped and granted."""
+
+import dom0
+from blobs import KIB, MIB, Blob, granted_pages, memory_type, reasons, wait_no_grants
+from lab import case, load_driver, unload_driver
+
+SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)
+WRITE_BACK = {"write-back"}
+SAMPLES = 64
+
+
+@case("trapped", limit=240)
+def trapped(lab):
+    """Without our driver each access reaches the blob's memory, slowly (I1)."""
+    guest = lab.guest(driver=False)
+    blob = Blob(guest, 64 * KIB, 11)
+    blob.check_both_ways(lab, 11)
+    lab.equal(granted_pages(guest), 0, "granted pages without a driver")
+    lab.require("no-frontend" in reasons(guest), "QEMU's log does not say why it is trapped")
+    blob.close()
+
+
+@case("trapped-sampled", limit=240)
+def trapped_sampled(lab):
+    """Sampled words (fixed seed) of the same blobs as below, without our driver (I1)."""
+    guest = lab.guest(driver=False)
+    for seed, size in enumerate(SIZES, 21):
+        blob = Blob(guest, size, seed, fill=False)
+        blob.check_both_ways(lab, seed, SAMPLES)
+        blob.close()
+
+
+@case("granted", limit=300)
+def granted(lab):
+    """With the driver the same blobs are granted, words right both ways (I1, R9)."""
+    guest = lab.guest(driver=True)
+    guest.run("xen-hostmem-mtrr")
+    for seed, size in enumerate(SIZES, 31):
+        blob = Blob(guest, size, seed)
+        lab.equal(granted_pages(guest), size // 4096, "granted pages")
+        lab.equal(memory_type(guest), WRITE_BACK, "memory type (R26)")
+        blob.check_both_ways(lab, seed)
+        blob.close()
+    wait_no_grants()
+    lab.data["driver"] = guest.run("cat /sys/kernel/debug/xen-hostmem/*/mappings")
+
+
+@case("live-switch", limit=400)
+def live_switch(lab):
+    """Stores of three kinds on two CPUs, while the driver comes and goes (I1, R12)."""
+    switches = 24
+    guest = lab.guest(driver=False, vcpus=2)
+    guest.spawn_quiet("live", f"blobtool live --until-eof {48 * KIB} 5")
+    for n in range(switches // 2):
+        load_driver(guest)
+        dom0.wait_for(f"the blob is granted after switch {2 * n + 1}",
+                      lambda: granted_pages(guest) == 12, 20)
+        unload_driver(guest)
+        lab.equal(granted_pages(guest), 0, f"granted pages after switch {2 * n + 2}")
+    stats = guest.ask("live", "quit", 120)
+    lab.equal(stats["mismatches"], 0, f"lost stores: {stats}")
+    lab.require(stats["words"] > 1000, f"hardly any store was made: {stats}")
+    lab.data.update(words=stats["words"], switches=switches, mismatches=stats["mismatches"])
+
+
+@case("many-granted", limit=300)
+def many_granted(lab):
+    """1000 blobs at once, over one ioreq range (of 256)."""
+    guest = lab.guest(driver=True)
+    result = guest.json("blobtool many 1000 4096", 200)
+    lab.equal((result["count"], result["mismatches"]), (1000, 0), "blobs and mismatches")
+    lab.data.update(result)
+    wait_no_grants()
+
+
+@case("many-trapped", limit=300)
+def many_trapped(lab):
+    """1000 blobs at once without our driver: still one ioreq range."""
+    guest = lab.guest(driver=False)
+    result = guest.json("blobtool many 1000 4096", 200)
+    lab.equal((result["count"], result["mismatches"]), (1000, 0), "blobs and mismatches")
+    lab.data.update(result)
+
+
+@case("gntdev-granted", limit=300, boots=("gntdev",))
+def gntdev_granted(lab):
+    """libxengnttab's dma-buf import as the provider, in a rebuilt gntdev (R25)."""
+    guest = lab.guest(driver=True)
+    for seed, size in enumerate((64 * KIB, MIB, 64 * MIB), 41):
+        blob = Blob(guest, size, seed)
+        lab.equal(granted_pages(guest), size // 4096, "granted pages")
+        blob.check_both_ways(lab, seed)
+        blob.close()
+    lab.require("provider gntdev" in guest.qemu_log(), "gntdev was not the provider")
+
+
+@case("vga-granted", limit=300)
+def vga_granted(lab):
+    """virtio-vga-gl has the same window."""
+    guest = lab.guest(driver=True, gpu="virtio-vga-gl,blob=on,hostmem=256M,venus=on")
+    blob = Blob(guest, MIB, 51)
+    lab.equal(granted_pages(guest), MIB // 4096, "granted pages")
+    blob.check_both_ways(lab, 51)
+    blob.close()

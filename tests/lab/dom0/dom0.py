@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What cases need of dom0 itself: commands, modules, counters, logs."""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+
+SHARE = "/lab"
+OUT = SHARE + "/out"
+RUN = "/tools"            # a tmpfs; /run would be noexec
+MODULE = "xen_dmabuf_grant"
+DEBUGFS = "/sys/kernel/debug/xen-dmabuf-grant"
+
+
+class Failed(Exception):
+    """A requirement does not hold."""
+
+
+class Skipped(Exception):
+    """The case cannot run here, for this reason."""
+
+
+def brief(text):
+    """Both ends of a long output: causes come first, effects last."""
+    text = text.strip()
+    return text if len(text) < 1600 else text[:800] + "\n[...]\n" + text[-700:]
+
+
+def sh(command, timeout=60, check=True):
+    """Run a shell command, return its output."""
+    done = subprocess.run(command, shell=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check and done.returncode:
+        raise Failed(f"dom0: {command}: exit {done.returncode}: {brief(done.stdout)}")
+    return done.stdout
+
+
+def tool_json(command, timeout=120):
+    """Run one of our tools; its last line of output is its answer."""
+    lines = [t for t in sh(command, timeout, check=False).splitlines() if t.strip()]
+    try:
+        return json.loads(lines[-1])
+    except (IndexError, ValueError):
+        raise Failed(f"dom0: {command}: no JSON answer: {' / '.join(lines[-3:])}") from None
+
+
+def wait_for(what, predicate, seconds, pause=0.1):
+    """Poll until predicate() is true; its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+
+
+def xenstore():
+    """A connection; Xen's own binding, which only a dom0 has."""
+    if not any("/xen-" in p for p in sys.path):
+        sys.path += glob.glob("/usr/lib/xen-*/lib/python")
+    from xen.lowlevel.xs import xs  # pylint: disable=import-outside-toplevel
+    return xs()
+
+
+def store(path):
+    """A xenstore value as text, or None."""
+    value = xenstore().read("", path)
+    return None if value is None else value.decode(errors="replace")
+
+
+def have_module():
+    return os.path.exists(f"/sys/module/{MODULE}")
+
+
+def load_module():
+    if not have_module():
+        sh(f"insmod {RUN}/xen-dmabuf-grant.ko")
+
+
+def unload_module():
+    if have_module():
+        sh(f"rmmod {MODULE}")
+
+
+def counters():
+    """The module's counters, {} without the module."""
+    result = {}
+    for path in glob.glob(DEBUGFS + "/*"):
+        with open(path, encoding="ascii") as f:
+            result[os.path.basename(path)] = int(f.read())
+    return result
+
+
+def setup():
+    """Once a boot: the programs, out of the second disk, and devices."""
+    sh(f"mount -t tmpfs tools {RUN}")
+    sh(f"tar -xf /dev/vdb -C {RUN}")
+    sh("modprobe vgem; modprobe udmabuf", check=False)
+    if not glob.glob("/dev/dri/renderD*"):
+        raise Failed("no render node although vgem is loaded: " + sh("dmesg | tail -5"))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The case registry, and what a case gets to work with."""
+
+import dom0
+from dom0 import Failed, Skipped
+from guest import Guest
+
+CASES = {}
+
+
+class Case:
+    def __init__(self, function, name, limit, boots, slow):
+        self.function, self.name, self.limit = function, name, limit
+        self.boots, self.slow = boots, slow
+
+
+def case(name, limit=120, boots=("module",), slow=False):
+    """Register a case: its time limit in seconds, the boots it belongs to."""
+    def register(function):
+        assert name not in CASES and function.__doc__
+        CASES[name] = Case(function, name, limit, boots, slow)
+        return function
+    return register
+
+
+class Lab:
+    """One boot of dom0. The guest is kept from case to case while it is fit."""
+
+    def __init__(self, boot):
+        self.boot = boot
+        self._guest = None
+        self._options = None
+        self.begin()
+
+    def begin(self):
+        """Before each case."""
+        self.lives = 0
+        self.checks = 0
+        self.expected = []      # patterns of failures that the case provokes
+        self.data = {}
+
+    def alive(self):
+        """The sign of life: what the case is about has started to answer."""
+        self.lives += 1
+
+    def require(self, condition, text):
+        """The required result."""
+        self.checks += 1
+        if not condition:
+            raise Failed(text)
+
+    def equal(self, value, wanted, text):
+        self.require(value == wanted, f"{text}: {value!r} instead of {wanted!r}")
+
+    def skip(self, reason):
+        raise Skipped(reason)
+
+    def guest(self, driver, fresh=False, provider=True, **options):
+        """A running guest with the given options, our driver loaded or not."""
+        wanted = (provider, options)
+        if fresh or wanted != self._options or not self._fit():
+            self.drop_guest()
+            self.provide(provider)
+            self._guest = Guest(**options)
+            self._options = wanted
+            self._guest.create()
+        self.alive()
+        if driver:
+            load_driver(self._guest)
+        else:
+            unload_driver(self._guest)
+        return self._guest
+
+    def unborn_guest(self, **options):
+        """A guest that is configured and not created."""
+        self.drop_guest()
+        return Guest(**options)
+
+    def provide(self, provider):
+        """Have or lack what grants dma-bufs; gntdev's is there for a whole boot."""
+        if self.boot != "gntdev":
+            (dom0.load_module if provider else dom0.unload_module)()
+
+    def _fit(self):
+        return self._guest is not None and self._guest.exists() and \
+            self._guest.status("true", 10)[0] == 0
+
+    def drop_guest(self):
+        """Nothing of the last guest is to be left for the next case."""
+        if self._guest is not None:
+            self._guest.destroy()
+        for domid in dom0.sh("xl list | awk 'NR > 1 && $2 > 0 { print $2 }'").split():
+            dom0.sh(f"xl destroy {domid}", check=False)
+        self._guest = self._options = None
+
+
+FRONTEND = "device/hostmem/0/state"
+CONNECTED = "4"
+
+
+def load_driver(guest, seconds=30):
+    """By its alias, as udev does."""
+    if guest.node(FRONTEND) == CONNECTED:
+        return
+    guest.run("xenbus=$(cat /sys/bus/xen/devices/hostmem-0/modalias) && modprobe $xenbus")
+    dom0.wait_for("the guest's driver is connected (state 4 at " + FRONTEND + ")",
+                  lambda: guest.node(FRONTEND) == CONNECTED, seconds)
+
+
+def unload_driver(guest):
+    guest.run("if grep -q ^xen_hostmem /proc/modules; then rmmod xen-hostmem; fi", 60)

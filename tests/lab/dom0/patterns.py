@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Lines that mean that something broke, whatever a case itself concluded."""
+
+import re
+
+FAILURES = [
+    ("Xen panic", r"Panic on CPU|FATAL TRAP|Xen BUG at|Assertion '.*' failed at"),
+    ("domain crash", r"domain_crash|Domain \d+ .*crashed|VMEXIT.*failed|"
+                     r"emulation failed \(|not permitted"),
+    ("kernel BUG", r"\bBUG:|kernel BUG at|\bOops\b|Kernel panic|"
+                   r"general protection fault|Internal error:"),
+    ("kernel warning", r"WARNING: CPU: \d+"),
+    ("hung task", r"blocked for more than \d+ seconds|soft lockup|rcu_\w+ (self-)?detected"),
+    ("leak", r"kmemleak|g\.e\. .*still (in use|pending)"),
+    ("QEMU", r"qemu.*Assertion|ERROR:\.\./|AddressSanitizer|runtime error:|"
+             r"Sanitizer: |terminated by signal"),
+]
+
+
+def find(text, expected=()):
+    """The first broken line of text, as (what, line), or None.
+
+    expected: patterns that a case provokes on purpose."""
+    for line in text.splitlines():
+        if any(re.search(p, line) for p in expected):
+            continue
+        for what, pattern in FAILURES:
+            if re.search(pattern, line):
+                return what, line.strip()
+    return None
+
+
+FATAL = r"Panic on CPU|Kernel panic|FATAL TRAP|Xen BUG at|Rebooting in|" \
+        r"Reboot disabled|emergency mode"
+
+
+def find_fatal(text):
+    """The first line after which a machine does not go on, as (what, line)."""
+    for line in text.splitlines():
+        if re.search(FATAL, line):
+            return "the machine stopped", line.strip()
+    return None

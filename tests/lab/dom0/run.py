@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs in dom0: the cases of /lab/job.json, one event line for each step."""
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE]
+import cases  # noqa: E402
+import dom0  # noqa: E402
+from lab import CASES, Lab  # noqa: E402
+from logs import Logs, broken  # noqa: E402
+
+
+class TimeUp(Exception):
+    pass
+
+
+def on_alarm(_number, _frame):
+    raise TimeUp()
+
+
+def event(**fields):
+    """For the host, which reads this file while we run."""
+    with open(f"{dom0.OUT}/events.jsonl", "a", encoding="utf-8") as f:
+        f.write(json.dumps(fields) + "\n")
+
+
+def execute(case, lab):
+    """Run one case; (result, reason)."""
+    try:
+        signal.alarm(case.limit)
+        case.function(lab)
+        signal.alarm(0)
+    except dom0.Skipped as skipped:
+        return "skip", str(skipped)
+    except dom0.Failed as failed:
+        return "fail", str(failed)
+    except TimeUp:
+        place = traceback.extract_tb(sys.exc_info()[2])
+        lines = [f"{os.path.basename(p.filename)}:{p.lineno}" for p in place]
+        return "fail", f"not done in {case.limit} s, at {' > '.join(lines[1:])}"
+    except Exception:  # pylint: disable=broad-except
+        return "fail", traceback.format_exc()[-1500:]
+    finally:
+        signal.alarm(0)
+    if not lab.lives:
+        return "fail", "the case ended without a sign of life"
+    if not lab.checks:
+        return "fail", "the case ended without checking anything"
+    return "pass", ""
+
+
+def run_case(case, lab, logs):
+    lab.begin()
+    event(event="start", case=case.name, limit=case.limit)
+    began = time.monotonic()
+    result, reason = execute(case, lab)
+    new = logs.collect()
+    trouble = broken(new, lab.expected)
+    if trouble and result != "fail":
+        result, reason = "fail", trouble
+    elif trouble:
+        reason += f" [{trouble}]"
+    event(event="end", case=case.name, result=result, reason=reason, data=lab.data,
+          seconds=round(time.monotonic() - began, 1),
+          tail={n: t[-3000:] for n, t in new.items()} if result == "fail" else {})
+    if result == "fail":
+        signal.alarm(90)
+        lab.drop_guest()
+        signal.alarm(0)
+
+
+def main():
+    with open(f"{dom0.SHARE}/job.json", encoding="utf-8") as f:
+        job = json.load(f)
+    signal.signal(signal.SIGALRM, on_alarm)
+    event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
+    signal.alarm(120)
+    dom0.setup()
+    signal.alarm(0)
+    for module in pkgutil.iter_modules(cases.__path__):
+        importlib.import_module("cases." + module.name)
+    lab, logs = Lab(job["boot"]), Logs()
+    event(event="ready", xen=dom0.sh("xl info xen_version").strip())
+    for name in job["cases"]:
+        run_case(CASES[name], lab, logs)
+    lab.drop_guest()
+    logs.collect()
+    event(event="done")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:  # pylint: disable=broad-except
+        event(event="broken", reason=traceback.format_exc()[-2000:])
+        raise
+    finally:
+        os.sync()

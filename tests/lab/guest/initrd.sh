@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# initrd.sh BASE OUT: the guest's initrd, from what build/ holds. Our own driver
+# is in it but not loaded: each test says when. Runs in the build base.
+
+set -eu
+base=$1 out=$2
+here=$(cd "$(dirname "$0")" && pwd)
+build=$here/../../../build
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+modules=$tree/lib/modules/$(ls "$base/lib/modules")
+
+mkdir -p "$tree/bin" "$modules"
+cp "$here/init" "$tree/"
+cp "$here/spawn" "$here/ask" "$build/tools/rpc" "$build/tools/blobtool" "$tree/bin/"
+install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
+cp "$build/modules/xen-hostmem.ko" "$modules/"
+"$here/../initrd.sh" "$tree" "$base" "$out" drm_kms_helper virtio-gpu

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""main.py IMAGE [CASE...]: run lab cases in as few boots as they need.
+
+Without a case: all that are not marked slow; with "all": those too."""
+
+import importlib
+import json
+import os
+import pkgutil
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "dom0")]
+import boot  # noqa: E402
+import cases  # noqa: E402
+from lab import CASES  # noqa: E402
+
+BOOTS = ("module", "gntdev")
+STARTED = int(os.environ.get("XH_START", time.time()))
+
+
+def chosen(names):
+    """The cases to run, in the order of their files."""
+    for module in pkgutil.iter_modules(cases.__path__):
+        importlib.import_module("cases." + module.name)
+    unknown = [n for n in names if n not in CASES and n != "all"]
+    if unknown:
+        sys.exit(f"no such case: {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    return [c for c in CASES.values()
+            if c.name in names or "all" in names or not (names or c.slow)]
+
+
+def say(what, case, reason, seconds, boot_name):
+    elapsed = int(time.time()) - STARTED
+    clock = f"({elapsed // 60}:{elapsed % 60:02d})"
+    if what == "start":
+        print(f"    {case} … {clock}", flush=True)
+    else:
+        note = f": {reason}" if reason else ""
+        print(f"  {what:4} {boot_name}/{case} {seconds:.0f} s{note}", flush=True)
+
+
+def main():
+    image, names = sys.argv[1], sys.argv[2:]
+    cases_chosen, results = chosen(names), []
+    for name in BOOTS:
+        wanted = [c.name for c in cases_chosen if name in c.boots]
+        if not wanted:
+            continue
+        print(f"==> lab: booting Xen for {len(wanted)} cases with provider '{name}' "
+              f"on {boot.accel()} …", flush=True)
+        results += boot.Boot(name, image, wanted, say).run()
+    os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
+    with open(os.path.join(boot.BUILD, "results", "lab.json"), "w", encoding="utf-8") as f:
+        json.dump(results, f, indent=1)
+    return any(r["result"] == "fail" for r in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
