@@ -20,9 +20,9 @@ BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
 SPARE = 100             # over a case's own limit, before dom0 counts as dead
 OFF_LIMIT = 60
 
-XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=2 " \
+XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus_pin " \
     "gnttab_max_frames=256 cpuidle=0 loglvl=info guest_loglvl=warning " \
-    "conring_size=1M noreboot spec-ctrl=eager-fpu"
+    "conring_size=1M noreboot"
 DOM0_LINE = "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off " \
     "udmabuf.size_limit_mb=2048 quiet loglevel=4"
 
@@ -43,7 +43,7 @@ def cpu_options():
         return ["-accel", "kvm", "-cpu", "host"]
     # -monitor: TCG faults on mwait, which Xen's idle driver uses (as cpuidle=0).
     # -rdtscp: TCG reports it to SVM as rdtsc; Xen then kills the guest.
-    return ["-accel", os.environ.get("LABACC","tcg,thread=multi"), "-cpu", "EPYC,+svm,+npt,-monitor,-rdtscp"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt,-monitor,-rdtscp"]
 
 
 class Boot:
@@ -84,7 +84,7 @@ class Boot:
         line = DOM0_LINE + (" lab.gntdev" if self.name == "gntdev" else "")
         image = self.image
         return ["qemu-system-x86_64", "-M", "q35", *cpu_options(),
-                "-smp", "2", "-m", "5G", "-nodefaults", "-no-user-config",
+                "-smp", "3", "-m", "5G", "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot",
                 "-serial", f"file:{self.serial}",
                 "-kernel", f"{image}/xen", "-append", XEN_LINE,

@@ -18,19 +18,24 @@ name = "{name}"
 type = "hvm"
 memory = {memory}
 vcpus = {vcpus}
+cpus = "1-2"
 kernel = "{run}/vmlinuz"
 ramdisk = "{run}/initrd.gz"
-cmdline = "console=hvc0 mitigations=off nokaslr loglevel=6 {cmdline}"
+cmdline = "console=hvc0 mitigations=off loglevel=6 {cmdline}"
 vga = "none"
 vnc = 0
 on_crash = "destroy"
+on_reboot = "{on_reboot}"
+tsc_mode = "native"
+timer_mode = "no_missed_ticks_pending"
 device_model_override = "{run}/qemu-system-x86_64"
 device_model_args_hvm = [{args}]
 """
 
 
 class Guest:
-    def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="", args=()):
+    def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="", on_reboot="destroy",
+                 args=()):
         self.domid = None
         self.sequence = 0
         dm_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
@@ -39,6 +44,7 @@ class Guest:
                    "-trace", "xen_hostmem*", *args]
         self.config = CONFIG.format(
             name=NAME, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
+            on_reboot=on_reboot,
             args=",".join(f'"{a}"' for a in dm_args))
 
     def create(self, seconds=150):

@@ -61,7 +61,7 @@ def kill_qemu(lab):
 @case("reboot", limit=300)
 def reboot(lab):
     """A reboot with a blob mapped: the next kernel finds a window as good as new."""
-    guest = lab.guest(driver=True)
+    guest = lab.guest(driver=True, on_reboot="restart")
     Blob(guest, MIB, 74)
     guest.reboot()
     wait_no_grants()
