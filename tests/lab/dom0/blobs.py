@@ -7,7 +7,6 @@ from dom0 import counters, wait_for
 
 KIB, MIB = 1024, 1024 * 1024
 WINDOW = 256 * MIB
-BAR = "window: 0x"      # in the guest driver's debugfs file
 
 
 class Blob:
@@ -47,14 +46,14 @@ class Blob:
 
 
 def memory_type(guest):
-    """The type that the guest's Linux gave to user mappings of the window."""
+    """The types that the guest's Linux gave to its mappings of the window: lines
+    such as "PAT: [mem 0x00000000f0000000-0x00000000f0010000] write-back"."""
     start, end = window_range(guest)
     types = set()
     for line in guest.run("cat /sys/kernel/debug/x86/pat_memtype_list").splitlines():
-        m = re.search(r"\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]", line)
+        m = re.search(r"\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] (\S+)", line)
         if m and int(m[1], 16) < end and int(m[2], 16) > start:
-            types.add(line.split()[-3] if "PAT" in line and not line.endswith("]")
-                      else line.replace("PAT:", "").split()[0])
+            types.add(m[3])
     return types
 
 

@@ -108,4 +108,6 @@ def load_driver(guest, seconds=30):
 
 
 def unload_driver(guest):
-    guest.run("if grep -q ^xen_hostmem /proc/modules; then rmmod xen-hostmem; fi", 60)
+    """A xenbus driver's module is in use while a device is bound to it."""
+    guest.run("cd /sys/bus/xen/drivers/xen-hostmem 2>/dev/null || exit 0; "
+              "if [ -e hostmem-0 ]; then echo hostmem-0 >unbind; fi; rmmod xen-hostmem", 60)

@@ -3,7 +3,7 @@
 
 import dom0
 from blobs import MIB, Blob, granted_pages, wait_no_grants
-from lab import case, load_driver
+from lab import case, load_driver, unload_driver
 
 NODES = "/local/domain/0/backend/hostmem"
 
@@ -17,7 +17,7 @@ def reload(lab):
     """The driver goes and comes with a blob mapped: its words stay (R19, R20)."""
     guest = lab.guest(driver=True)
     blob = Blob(guest, MIB, 71)
-    guest.run("rmmod xen-hostmem", 60)
+    unload_driver(guest)
     lab.equal(granted_pages(guest), 0, "granted pages without the driver")
     wait_no_grants()
     lab.equal(blob.ask("sample 71 16")["mismatches"], 0, "words, trapped")
