@@ -23,6 +23,7 @@ kernel = "{run}/vmlinuz"
 ramdisk = "{run}/initrd.gz"
 cmdline = "console=hvc0 mitigations=off loglevel=6 {cmdline}"
 vga = "none"
+videoram = {videoram}
 vnc = 0
 on_crash = "destroy"
 on_reboot = "{on_reboot}"
@@ -34,8 +35,8 @@ device_model_args_hvm = [{args}]
 
 
 class Guest:
-    def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="", on_reboot="destroy",
-                 args=()):
+    def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
+                 on_reboot="destroy", videoram=0, args=()):
         self.domid = None
         self.sequence = 0
         dm_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
@@ -44,7 +45,7 @@ class Guest:
                    "-trace", "xen_hostmem*", *args]
         self.config = CONFIG.format(
             name=NAME, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
-            on_reboot=on_reboot,
+            on_reboot=on_reboot, videoram=videoram,
             args=",".join(f'"{a}"' for a in dm_args))
 
     def create(self, seconds=150):

@@ -98,7 +98,8 @@ def gntdev_granted(lab):
 @case("vga-granted", limit=300)
 def vga_granted(lab):
     """virtio-vga-gl has the same window."""
-    guest = lab.guest(driver=True, gpu="virtio-vga-gl,blob=on,hostmem=256M,venus=on")
+    guest = lab.guest(driver=True, videoram=16,
+                      gpu="virtio-vga-gl,blob=on,hostmem=256M,venus=on")
     blob = Blob(guest, MIB, 51)
     lab.equal(granted_pages(guest), MIB // 4096, "granted pages")
     blob.check_both_ways(lab, 51)
