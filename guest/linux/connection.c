@@ -96,6 +96,8 @@ static int write_nodes(struct xen_hostmem *hm, struct xenbus_transaction xbt)
 	if (!err)
 		err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_GREF_PAGES,
 				    "%u", XEN_HOSTMEM_MAX_GREF_PAGES);
+	if (!err)
+		err = xenbus_printf(xbt, dir, XEN_HOSTMEM_NODE_UNMAPPED, "0");
 	for (i = 0; !err && i < XEN_HOSTMEM_MAX_GREF_PAGES; i++) {
 		snprintf(node, sizeof(node), XEN_HOSTMEM_NODE_GREF_REF, i);
 		err = xenbus_printf(xbt, dir, node, "%u", hm->ref_grefs[i]);

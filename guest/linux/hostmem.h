@@ -32,6 +32,7 @@
  *      gref-ref-0      = "9"
  *      ...
  *      gref-ref-15     = "24"
+ *      unmapped        = "0"
  *
  * Under /local/domain/0/backend/hostmem/1/0:
  *
@@ -100,6 +101,13 @@
  *
  *      Page n of the reference buffer, granted for reading and writing.
  *
+ * unmapped
+ *      Values:         "0" or "1"
+ *
+ *      0 while something may be mapped; 1, written before Closed, says that
+ *      nothing is (R19). The state alone does not: a kernel that starts after
+ *      a crash resets it to Closed for devices that it does not know yet.
+ *
  *****************************************************************************
  * States
  *****************************************************************************
@@ -139,6 +147,7 @@
 #define XEN_HOSTMEM_NODE_EVENT_CHANNEL  "event-channel"
 #define XEN_HOSTMEM_NODE_GREF_PAGES     "gref-pages"
 #define XEN_HOSTMEM_NODE_GREF_REF       "gref-ref-%u"
+#define XEN_HOSTMEM_NODE_UNMAPPED       "unmapped"
 
 /* The unit of every page count: a Xen grant, whatever the guest's pages are. */
 #define XEN_HOSTMEM_PAGE_SHIFT          12
@@ -153,10 +162,10 @@
 #define XEN_HOSTMEM_OP_UNMAP            2
 
 /*
- * flags of XEN_HOSTMEM_OP_MAP.
+ * flags
  * LIVE: the guest may be accessing this part of the window right now (R12).
  */
-#define XEN_HOSTMEM_MAP_LIVE            (1u << 0)
+#define XEN_HOSTMEM_LIVE        (1u << 0)
 
 /* status: 0, or one of these negative Xen error numbers (R15) */
 #define XEN_HOSTMEM_OK          0
@@ -193,7 +202,7 @@
  * first      MAP: index of the first of nr_pages references in the reference
  *            buffer; UNMAP: 0
  * operation  XEN_HOSTMEM_OP_*
- * flags      MAP: XEN_HOSTMEM_MAP_*; UNMAP: 0
+ * flags      0 or XEN_HOSTMEM_LIVE
  * reserved   0
  */
 struct xen_hostmem_request {

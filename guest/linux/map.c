@@ -362,7 +362,7 @@ int xen_hostmem_unmap(struct xen_hostmem *hm,
 	    m->nr_pages != cmd->nr_pages)
 		return XEN_HOSTMEM_EINVAL;
 
-	unmap_pages(hm, m, false);
+	unmap_pages(hm, m, cmd->live);
 	if (m->held)
 		return XEN_HOSTMEM_EIO;
 	drop(hm, m);

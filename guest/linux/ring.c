@@ -24,12 +24,9 @@ static bool in_window(const struct xen_hostmem *hm, u64 offset, u32 nr_pages)
 static bool decode_map(const struct xen_hostmem_request *req,
 		       struct xen_hostmem_command *cmd)
 {
-	if (req->flags & ~XEN_HOSTMEM_MAP_LIVE)
-		return false;
 	if ((u64)req->first + req->nr_pages > XEN_HOSTMEM_NR_REFS)
 		return false;
 	cmd->first = req->first;
-	cmd->live = req->flags & XEN_HOSTMEM_MAP_LIVE;
 	return true;
 }
 
@@ -37,7 +34,7 @@ static bool decode_unmap(const struct xen_hostmem_request *req,
 			 struct xen_hostmem_command *cmd)
 {
 	cmd->unmap = true;
-	return !req->flags && !req->first;
+	return !req->first;
 }
 
 /* False: malformed (R16). */
@@ -46,7 +43,7 @@ static bool decode(const struct xen_hostmem *hm,
 		   struct xen_hostmem_command *cmd)
 {
 	if (memchr_inv(req->reserved, 0, sizeof(req->reserved)) ||
-	    !req->nr_pages ||
+	    (req->flags & ~XEN_HOSTMEM_LIVE) || !req->nr_pages ||
 	    !IS_ALIGNED(req->offset, XEN_HOSTMEM_PAGE_SIZE) ||
 	    !in_window(hm, req->offset, req->nr_pages))
 		return false;
@@ -55,6 +52,7 @@ static bool decode(const struct xen_hostmem *hm,
 	cmd->id = req->id;
 	cmd->offset = req->offset;
 	cmd->nr_pages = req->nr_pages;
+	cmd->live = req->flags & XEN_HOSTMEM_LIVE;
 
 	switch (req->operation) {
 	case XEN_HOSTMEM_OP_MAP:

@@ -80,6 +80,10 @@ static void close_connection(struct xen_hostmem *hm)
 	mutex_lock(&hm->lock);
 	xen_hostmem_window_put(&hm->window);
 	mutex_unlock(&hm->lock);
+	/* The state alone would not say so: xenbus resets it after a crash. */
+	if (xenbus_printf(XBT_NIL, dev->nodename, XEN_HOSTMEM_NODE_UNMAPPED,
+			  "1"))
+		dev_warn(&dev->dev, "cannot tell that nothing is mapped\n");
 	xenbus_switch_state(dev, XenbusStateClosed);
 }
 

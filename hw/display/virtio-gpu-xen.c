@@ -31,7 +31,7 @@ static void refuse_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     virtio_gpu_ctrl_response_nodata(g, cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 
-/* Only a parked MAP can be answered without the renderer. */
+/* A parked MAP is answered here, anything else is processed anew. */
 static bool finish_parked_map(VirtIOGPU *g,
                               struct virtio_gpu_ctrl_command *cmd,
                               uint32_t resource_id)
@@ -44,6 +44,8 @@ static bool finish_parked_map(VirtIOGPU *g,
         answer_map(g, cmd, resource_id);
         break;
     case -EBUSY:
+        /* Not from within a command, so the context is anybody's. */
+        virgl_renderer_force_ctx_0();
         virgl_renderer_resource_unmap(resource_id);
         refuse_map(g, cmd);
         break;

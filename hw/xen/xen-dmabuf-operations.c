@@ -51,8 +51,9 @@ static int module_release(XenDmabufGranter *g, uint64_t handle)
 {
     struct xen_dmabuf_grant_release op = { .handle = handle };
 
-    if (ioctl(g->device, XEN_DMABUF_GRANT_RELEASE, &op) < 0) {
-        return -errno;
+    if (RETRY_ON_EINTR(ioctl(g->device, XEN_DMABUF_GRANT_RELEASE, &op)) < 0) {
+        /* No such import: it is gone, and that is what was asked for. */
+        return errno == ENOENT ? 0 : -errno;
     }
     return op.busy ? -EBUSY : 0;
 }

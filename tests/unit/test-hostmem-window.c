@@ -313,6 +313,74 @@ static void test_crash(void)
     }
 }
 
+/*
+ * A frontend that closes properly speaks for itself, not for the one before
+ * that crashed: without proof its range stays quarantined (R21).
+ */
+static void test_crash_then_clean(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    f->proves = false;
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_crash(f);
+    fake_arrive(f);
+    fake_leave_lying(f);        /* its own are none; the first's are there */
+    g_assert_cmpint(fake_unmap(f, 1), ==, 0);
+    g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
+    fake_pass(f, XEN_HOSTMEM_WAIT_LIMIT_MS);
+    g_assert_cmpint(f->blobs[2].use, ==, FAKE_UNUSED);
+    fake_guest_free(f);
+}
+
+/* Proof that comes after the next frontend: the blob is granted to it. */
+static void test_late_proof(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_crash(f);
+    fake_arrive(f);
+    g_assert_true(g_queue_is_empty(&f->posted));
+    fake_forget_frames(f);
+    fake_pass(f, 1000);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* R14: what is undone while the guest uses it is unmapped LIVE. */
+static void test_live_undo(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 8), ==, 0);
+    fake_arrive(f);
+    fake_answer(f, 0);
+    fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 1);
+    g_assert_cmpint(((FakeRequest *)f->posted.head->data)->req.operation, ==,
+                    XEN_HOSTMEM_OP_UNMAP);
+    g_assert_true(((FakeRequest *)f->posted.head->data)->req.live);
+    fake_answer_all(f);
+
+    /* And what the guest has unmapped itself is not. */
+    fake_map(f, 2, 8, 1);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_unmap(f, 2);
+    fake_pump(f);
+    g_assert_false(((FakeRequest *)f->posted.head->data)->req.live);
+    fake_guest_free(f);
+}
+
 /* "Closed" with frames mapped: the kernel's proof is believed, not the word. */
 static void test_lying_close(void)
 {
@@ -393,6 +461,9 @@ int main(int argc, char **argv)
     g_test_add_func("/window/quarantine", test_quarantine);
     g_test_add_func("/window/silent-guest", test_silent_guest);
     g_test_add_func("/window/crash", test_crash);
+    g_test_add_func("/window/crash-then-clean", test_crash_then_clean);
+    g_test_add_func("/window/late-proof", test_late_proof);
+    g_test_add_func("/window/live-undo", test_live_undo);
     g_test_add_func("/window/lying-close", test_lying_close);
     g_test_add_func("/window/reset", test_reset);
     g_test_add_func("/window/ring-full", test_ring_full);

@@ -22,8 +22,8 @@
 
 static void hostmem_break(XenHostmem *h)
 {
-    error_report("xen-hostmem: the frontend's ring indexes make no sense, "
-                 "closing");
+    error_report_once("xen-hostmem: the frontend's ring indexes make no "
+                      "sense, closing");
     h->taking = false;
     xen_hostmem_window_leaving(h->window);
     xen_device_backend_set_state(XEN_DEVICE(h), XenbusStateClosing);
@@ -194,7 +194,8 @@ static void hostmem_disconnect(XenHostmem *h)
 
 static void hostmem_arrived(XenHostmem *h)
 {
-    if (h->taking || !h->ring) {
+    if (h->taking || !h->ring || xen_device_backend_get_state(XEN_DEVICE(h)) !=
+                                 XenbusStateConnected) {
         return;
     }
     xen_hostmem_open_provider(h);
@@ -235,6 +236,18 @@ static void hostmem_initialised(XenHostmem *h, Error **errp)
     xen_device_backend_set_state(xendev, XenbusStateConnected);
 }
 
+/*
+ * "Closed" alone is not the frontend's word: a crash kernel's xenbus writes it
+ * for devices that were connected, before any driver is there (R19).
+ */
+static bool hostmem_is_clean(XenHostmem *h)
+{
+    unsigned int unmapped;
+
+    return xen_device_frontend_scanf(XEN_DEVICE(h), XEN_HOSTMEM_NODE_UNMAPPED,
+                                     "%u", &unmapped) == 1 && unmapped == 1;
+}
+
 static void xen_hostmem_frontend_changed(XenDevice *xendev,
                                          enum xenbus_state frontend_state,
                                          Error **errp)
@@ -244,8 +257,8 @@ static void xen_hostmem_frontend_changed(XenDevice *xendev,
     switch (frontend_state) {
     case XenbusStateInitialising:
         if (h->ring) {                                  /* R21 */
-            warn_report("xen-hostmem: the frontend started anew without "
-                        "having closed");
+            warn_report_once("xen-hostmem: the frontend started anew without "
+                             "having closed");
             hostmem_left(h, false);
             xen_device_backend_set_state(xendev, XenbusStateInitWait);
         }
@@ -267,7 +280,8 @@ static void xen_hostmem_frontend_changed(XenDevice *xendev,
 
     case XenbusStateClosed:
     case XenbusStateUnknown:
-        hostmem_left(h, frontend_state == XenbusStateClosed);
+        hostmem_left(h, frontend_state == XenbusStateClosed &&
+                        hostmem_is_clean(h));
         xen_device_backend_set_state(xendev, XenbusStateClosed);
         break;
 

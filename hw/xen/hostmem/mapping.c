@@ -159,7 +159,8 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
                   ((uint64_t)c->first_page << XEN_HOSTMEM_PAGE_SHIFT),
         .nr_pages = c->nr_pages,
         .operation = operation,
-        .live = map && m->live,
+        /* Also when it is undone while the guest goes on using it. */
+        .live = m->live && m->wanted,
     };
 
     if (!w->ops->post(w->opaque, &req, map ? m->refs + c->first_page : NULL)) {
@@ -197,6 +198,7 @@ static void forget_import(XenHostmemMapping *m)
 {
     m->imported = false;
     m->failing = false;
+    m->lost = false;
     g_clear_pointer(&m->refs, g_free);
     g_clear_pointer(&m->chunks, g_free);
     m->nr_chunks = 0;
@@ -217,6 +219,11 @@ static void release(XenHostmemMapping *m, bool confirmed)
     if (m->wanted) {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
         xen_hostmem_mapping_settle(m);
+        /* Proof that came after the next frontend: it may have the blob. */
+        if (w->accepting && m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
+            m->live = true;
+            xen_hostmem_mapping_begin(m);
+        }
     } else {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
         xen_hostmem_mapping_settle(m);
@@ -292,10 +299,12 @@ void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean)
         XenHostmemChunk *c = &m->chunks[i];
 
         g_hash_table_remove(m->window->by_id, &c->id);
-        if (clean) {
+        if (clean && !m->lost) {
             c->state = CHUNK_IDLE;
         } else if (c->state != CHUNK_IDLE) {
             c->state = CHUNK_STUCK;
+            /* No later frontend can speak for what this one left. */
+            m->lost = true;
         }
     }
     m->reason = XEN_HOSTMEM_REASON_NO_FRONTEND;

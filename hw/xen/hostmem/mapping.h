@@ -40,6 +40,7 @@ struct XenHostmemMapping {
     bool owed;                  /* it waits for settled() */
     bool failing;               /* wanted, but to be undone and trapped */
     bool live;                  /* the guest uses it while it is mapped */
+    bool lost;                  /* some frontend went away with it mapped */
     bool queued;                /* is in window->work */
     int64_t deadline;           /* ms, with owed */
 

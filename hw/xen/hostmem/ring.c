@@ -158,7 +158,7 @@ bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
         .nr_pages = req->nr_pages,
         .first = first,
         .operation = req->operation,
-        .flags = req->live ? XEN_HOSTMEM_MAP_LIVE : 0,
+        .flags = req->live ? XEN_HOSTMEM_LIVE : 0,
     };
     ring->front.req_prod_pvt++;
     return true;

@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -438,10 +439,15 @@ static void side_free(struct side *s)
     free(s->read_mb_s);
 }
 
+/*
+ * low and high enclose the true median with 95 % confidence: order statistics
+ * at 1.96 standard deviations of a binomial, whatever the distribution.
+ */
 static void print_ratio(const char *name, const double *blob,
                         const double *ram, unsigned int pairs)
 {
     double *ratio = calloc(pairs, sizeof(*ratio));
+    double spread = 0.98 / sqrt(pairs);
 
     if (!ratio) {
         die("no memory");
@@ -452,8 +458,10 @@ static void print_ratio(const char *name, const double *blob,
     sort(ratio, pairs);
     printf(", \"%s\": {\"median\": %.4f, \"low\": %.4f, \"high\": %.4f, "
            "\"min\": %.4f, \"max\": %.4f}", name,
-           quantile(ratio, pairs, 0.5), quantile(ratio, pairs, 0.25),
-           quantile(ratio, pairs, 0.75), ratio[0], ratio[pairs - 1]);
+           quantile(ratio, pairs, 0.5),
+           quantile(ratio, pairs, fmax(0.5 - spread, 0)),
+           quantile(ratio, pairs, fmin(0.5 + spread, 1)),
+           ratio[0], ratio[pairs - 1]);
     free(ratio);
 }
 

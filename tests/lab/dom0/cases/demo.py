@@ -5,7 +5,7 @@ import dom0
 from blobs import KIB, MIB, Blob, granted_pages, memory_type
 from lab import case, load_driver, unload_driver
 
-GRANTED = ((64 * KIB, 31), (MIB, 31), (16 * MIB, 15), (64 * MIB, 9))   # size, pairs
+GRANTED = ((64 * KIB, 201), (MIB, 201), (16 * MIB, 201), (64 * MIB, 101))   # size, pairs
 TRAPPED = (64 * KIB, 2)
 FIGURES = ("guest_write_mb_s", "guest_read_mb_s", "ram_write_mb_s", "ram_read_mb_s",
            "write_ratio", "read_ratio")
