@@ -165,6 +165,9 @@ class Boot:
         elif kind == "start":
             self.running, self.deadline = e["case"], now + e["limit"] + SPARE
             self.say("start", e["case"], "", 0, self.name)
+        elif kind == "again":
+            self.deadline = now + e["limit"] + SPARE
+            self.say("again", e["case"], e["reason"] + " of the emulated CPU", 0, self.name)
         elif kind == "end":
             self.running, self.deadline = None, now + SPARE
             self.finish(e["case"], e["result"], e["reason"], e["seconds"],
