@@ -12,12 +12,12 @@ store=/cache/sources
 
 check_sum()
 {
-    file=$1 key=$2
+    file=$1 pin=$2
     found=$(sha256sum <"$file" | cut -d' ' -f1)
-    [ "$found" = "$(upstream "$key")" ] ||
+    [ "$found" = "$(upstream "$pin")" ] ||
         die "$(basename "$file") has SHA256 $found, not what UPSTREAM pins:" \
             "remove it from the cache folder (sources/) and run again, or" \
-            "change $key in UPSTREAM"
+            "change $pin in UPSTREAM"
 }
 
 # The base may not be written to: apt's lists and state go to a folder that can be written to.
