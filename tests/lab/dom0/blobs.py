@@ -12,12 +12,12 @@ WINDOW = 256 * MIB
 class Blob:
     """A blob held by a process in the guest, with its words filled in."""
 
-    def __init__(self, guest, size, seed, fill=True, name="blob", seconds=120):
+    def __init__(self, guest, size, seed, fill=True, name="blob", seconds=240):
         self.guest, self.size, self.name = guest, size, name
         options = "" if fill else " --no-fill"
         self.facts = guest.spawn(name, f"blobtool hold {size} {seed}{options}", seconds)
 
-    def ask(self, line, seconds=120):
+    def ask(self, line, seconds=240):
         return self.guest.ask(self.name, line, seconds)
 
     def close(self, seconds=60):

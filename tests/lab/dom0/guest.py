@@ -129,7 +129,7 @@ class Guest:
             raise Failed(f"guest: {command}: exit {status}, no JSON answer: "
                          f"{brief(output)}") from None
 
-    def spawn(self, name, command, seconds=60):
+    def spawn(self, name, command, seconds=120):
         """Start a program that answers lines; its first answer."""
         self.run(f"spawn {name} {command}")
         return self.json(f"ask {name} {seconds}", seconds + 5)

@@ -10,7 +10,7 @@ WRITE_BACK = {"write-back"}
 SAMPLES = 64
 
 
-@case("trapped", limit=240)
+@case("trapped", limit=480)
 def trapped(lab):
     """Without our driver each access reaches the blob's memory, slowly (I1)."""
     guest = lab.guest(driver=False)
@@ -21,7 +21,7 @@ def trapped(lab):
     blob.close()
 
 
-@case("trapped-sampled", limit=240)
+@case("trapped-sampled", limit=480)
 def trapped_sampled(lab):
     """Sampled words (fixed seed) of the same blobs as below, without our driver (I1)."""
     guest = lab.guest(driver=False)
@@ -46,7 +46,7 @@ def granted(lab):
     lab.data["driver"] = guest.run("cat /sys/kernel/debug/xen-hostmem/*/mappings")
 
 
-@case("live-switch", limit=400)
+@case("live-switch", limit=600)
 def live_switch(lab):
     """Stores of three kinds on two CPUs, while the driver comes and goes (I1, R12)."""
     switches = 24
@@ -64,21 +64,21 @@ def live_switch(lab):
     lab.data.update(words=stats["words"], switches=switches, mismatches=stats["mismatches"])
 
 
-@case("many-granted", limit=300)
+@case("many-granted", limit=600)
 def many_granted(lab):
     """1000 blobs at once, over one ioreq range (of 256)."""
     guest = lab.guest(driver=True)
-    result = guest.json("blobtool many 1000 4096", 200)
+    result = guest.json("blobtool many 1000 4096", 500)
     lab.equal((result["count"], result["mismatches"]), (1000, 0), "blobs and mismatches")
     lab.data.update(result)
     wait_no_grants()
 
 
-@case("many-trapped", limit=300)
+@case("many-trapped", limit=600)
 def many_trapped(lab):
     """1000 blobs at once without our driver: still one ioreq range."""
     guest = lab.guest(driver=False)
-    result = guest.json("blobtool many 1000 4096", 200)
+    result = guest.json("blobtool many 1000 4096", 500)
     lab.equal((result["count"], result["mismatches"]), (1000, 0), "blobs and mismatches")
     lab.data.update(result)
 
