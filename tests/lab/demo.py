@@ -74,9 +74,13 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     with open(f"{OUT}/report.json", "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
-    write_png(f"{machine.out}/screen.ppm", f"{OUT}/screen.png")
     table(report)
-    print("==> build/demo/report.json, build/demo/screen.png")
+    if "screen_error" in report:
+        print(f"warning: no picture of the guest's screen: {report['screen_error']}",
+              file=sys.stderr)
+    else:
+        write_png(f"{machine.out}/screen.ppm", f"{OUT}/screen.png")
+    print(f"==> the results are in {os.path.relpath(OUT, boot.TOP)}/")
     return 0
 
 

@@ -74,4 +74,7 @@ def demo(lab):
     lab.equal(kinds, {"write-back"}, "memory type")
     lab.data["memory_type"] = kinds.pop()
     lab.data["blobs"] = blobs + [trapped]
-    show(lab, lab.data)
+    try:
+        show(lab, lab.data)
+    except dom0.Failed as why:      # the figures stand without their picture
+        lab.data["screen_error"] = str(why)
