@@ -7,21 +7,16 @@
 
 . "$(dirname "$0")/common.sh"
 
-MIN_FREE_GIB=8
+# GiB that everything takes: the cache when it is empty, build/ of one checkout.
+CACHE_NEEDS=5
+BUILD_NEEDS=4
 
-free_gib()
+need_space()
 {
-    df -Pk "$1" | awk 'NR == 2 { print int($4 / 1048576) }'
-}
-
-check_space()
-{
-    for folder in "$CACHE" "$BUILD"; do
-        free=$(free_gib "$folder")
-        [ "$free" -ge "$MIN_FREE_GIB" ] ||
-            die "$folder has $free GiB free and $MIN_FREE_GIB are needed:" \
-                "free some, or point XDG_CACHE_HOME at a larger disk"
-    done
+    folder=$1 needed=$2
+    free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1048576) }')
+    [ "$free" -ge "$needed" ] ||
+        die "$folder has $free GiB free and $needed GiB are needed: $3"
 }
 
 install_mmdebstrap()
@@ -96,7 +91,7 @@ make_base()
     exec 9>"$CACHE/base-$name.lock"
     flock -n 9 || { step "waiting for another run that makes the base '$name'"; flock 9; }
     [ -d "$dir" ] && return
-    check_space
+    need_space "$CACHE" $CACHE_NEEDS "free some, or point XDG_CACHE_HOME at a larger disk"
     install_mmdebstrap
     step "making the base system '$name' from Debian $SUITE packages (2 minutes)"
     rm -rf --one-file-system "$dir.tmp"
@@ -107,6 +102,8 @@ make_base()
 
 need_root
 mkdir -p "$CACHE" "$BUILD"
+[ -d "$BUILD/qemu" ] ||
+    need_space "$BUILD" $BUILD_NEEDS "free some, or use a checkout on a larger disk"
 for name; do
     make_base "$name"
 done

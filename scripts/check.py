@@ -173,7 +173,12 @@ def mtrr():
     return [("mtrr", "fail" if status else "pass", tail(output) if status else "")]
 
 
-SUITES = {"unit": unit, "qtest": qtest, "lint": lint}
+def setup():
+    """What scripts/check-setup.sh found out; it runs outside this base."""
+    return tap("setup", ["cat", os.path.join(BUILD, "results", "setup.tap")])
+
+
+SUITES = {"unit": unit, "qtest": qtest, "lint": lint, "setup": setup}
 
 
 def main():

@@ -29,7 +29,7 @@ fetch()
     sed -n 's/^deb /deb-src /p' /etc/apt/sources.list.d/*.list >"$apt/sources.list"
     set -- -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" \
         -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root
-    apt-get "$@" update ||
+    apt-get "$@" -o APT::Update::Error-Mode=any update ||
         die "the package lists cannot be read: check the network and MIRROR"
     cd "$store" || exit
     apt-get "$@" source --download-only "qemu=$version" && return
@@ -47,7 +47,7 @@ debian_source()
     [ -e "$dsc" ] || fetch "$version"
     check_sum "$store/qemu_${plain%-*}.orig.tar.xz" qemu_orig_sha256
     check_sum "$store/qemu_$plain.debian.tar.xz" qemu_debian_sha256
-    dpkg-source --no-check -x "$dsc" "$1"
+    dpkg-source --no-check --no-copy -x "$dsc" "$1"
 }
 
 user_source()

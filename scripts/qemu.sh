@@ -20,17 +20,21 @@ overlay()
         done
 }
 
+# Debian strips firmware from the source, and its own is where it always is.
+# gcc: ccache does not stand in for a compiler called cc.
+options="--cc=gcc --cxx=g++ --target-list=x86_64-softmmu --without-default-features
+    --enable-system --enable-xen --enable-virglrenderer --enable-opengl
+    --enable-pixman --enable-vnc --enable-tcg --enable-kvm
+    --disable-install-blobs --disable-docs --disable-werror
+    --enable-trace-backends=log
+    --firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu"
+
 configure()
 {
     mkdir -p "$out"
     cd "$out" || exit
-    # Debian strips firmware from the source, and its own is where it always is.
-    "$source/configure" --target-list=x86_64-softmmu --without-default-features \
-        --enable-system --enable-xen --enable-virglrenderer --enable-opengl \
-        --enable-pixman --enable-vnc --enable-tcg --enable-kvm \
-        --disable-install-blobs --disable-docs --disable-werror \
-        --enable-trace-backends=log \
-        --firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu
+    # shellcheck disable=SC2086 # words without surprises
+    "$source/configure" $options
     # Run from its build folder, QEMU looks for firmware below this one.
     mkdir -p qemu-bundle/usr/share
     for folder in qemu seabios; do
@@ -49,7 +53,7 @@ check_warnings()
     fi
 }
 
-key=$(hash_of "$0" "$source/.key")
+key="$options $(cat "$source/.key")"
 overlay
 if [ "$(cat "$out/.key" 2>/dev/null)" != "$key" ]; then
     rm -rf "$out"

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 in_base="$TOP/scripts/in-base.sh"
+fast_suites="unit qtest lint setup"
 
 build()
 {
@@ -39,8 +40,11 @@ check_fast()
 {
     rm -rf "$BUILD/results"
     build_for_tests
-    step "unit tests, qtests, style"
-    try "$in_base" python3 scripts/check.py unit qtest lint
+    step "unit tests, qtests, style, the build's error messages"
+    mkdir -p "$BUILD/results"
+    "$TOP/scripts/check-setup.sh" >"$BUILD/results/setup.tap" 2>&1 || true
+    # shellcheck disable=SC2086 # a list
+    try "$in_base" python3 scripts/check.py $fast_suites
 }
 
 check()
@@ -51,10 +55,13 @@ check()
 
 report()
 {
-    "$in_base" python3 scripts/report.py "$@"
+    # shellcheck disable=SC2086 # a list
+    "$in_base" python3 scripts/report.py $fast_suites "$@"
 }
 
 need_root
+[ -z "${QEMU_SRC:-}" ] || [ -e "$QEMU_SRC" ] ||
+    die "there is no $QEMU_SRC: QEMU_SRC is a folder or tarball of QEMU's source"
 case ${1:-} in
 build) build ;;
 demo)
@@ -63,15 +70,15 @@ demo)
     ;;
 check-fast)
     check_fast
-    report unit qtest lint
+    report
     ;;
 check)
     check
-    report unit qtest lint lab
+    report lab
     ;;
 check-all)
     check all
-    report unit qtest lint lab
+    report lab
     ;;
 *) die "usage: run.sh build|demo|check-fast|check|check-all" ;;
 esac

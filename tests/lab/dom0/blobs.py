@@ -3,7 +3,8 @@
 
 import re
 
-from dom0 import counters, wait_for
+from dom0 import Failed, counters, wait_for
+from lab import load_driver, unload_driver
 
 KIB, MIB = 1024, 1024 * 1024
 WINDOW = 256 * MIB
@@ -72,6 +73,21 @@ def granted_pages(guest):
     for blob, offset, pages, state in re.findall(pattern, guest.qemu_log()):
         mapped[blob, offset] = int(pages) if state == "mapped" else 0
     return sum(mapped.values())
+
+
+def live_switches(guest, switches):
+    """Stores of three kinds on all CPUs while the driver comes and goes, that
+    many times in all; what the guest counted."""
+    pages = 12
+    guest.spawn_quiet("live", f"blobtool live --until-eof {pages * 4 * KIB} 5")
+    for n in range(switches // 2):
+        load_driver(guest)
+        wait_for(f"the blob is granted, switch {2 * n + 1}",
+                 lambda: granted_pages(guest) == pages, 20)
+        unload_driver(guest)
+        if granted_pages(guest):
+            raise Failed(f"pages still granted after switch {2 * n + 2}")
+    return guest.ask("live", "quit", 120)
 
 
 def reasons(guest):

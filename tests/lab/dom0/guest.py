@@ -5,14 +5,15 @@ import json
 import os
 import shlex
 import socket
-import time
 
+import screen
 from dom0 import OUT, RUN, Failed, brief, sh, store, tool_json, wait_for, xenstore
 
 NAME = "guest"
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
 QMP = RUN + "/qmp"
+VNC = RUN + "/vnc"
 CONFIG = """\
 name = "{name}"
 type = "hvm"
@@ -40,7 +41,7 @@ class Guest:
         self.domid = None
         self.sequence = 0
         dm_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
-                   "-display", display, "-device", gpu,
+                   "-display", display, "-vnc", f"unix:{VNC}", "-device", gpu,
                    "-qmp", f"unix:{QMP},server=on,wait=off",
                    "-trace", "xen_hostmem*", *args]
         self.config = CONFIG.format(
@@ -181,6 +182,9 @@ class Guest:
                 return answer["return"]
         raise Failed("QMP: no answer among 1000 messages")
 
-    def screendump(self, path):
-        self.qmp("screendump", filename=path)
-        time.sleep(0.5)
+    def picture(self):
+        """What is on the screen now."""
+        try:
+            return screen.grab(VNC)
+        except OSError as why:
+            raise Failed(f"no picture of the guest's screen: {why}") from None

@@ -18,7 +18,7 @@
  *   fill SEED        write all words
  *   sample SEED N    compare N words, always the same ones
  *   scatter SEED N   write those words
- *   bench [PAIRS]    as the subcommand
+ *   bench PAIRS [BYTES]   as the subcommand, of the first BYTES
  *   quit             unmap and end
  * live takes "stats" and "quit".
  */
@@ -465,17 +465,17 @@ static void print_ratio(const char *name, const double *blob,
     free(ratio);
 }
 
-/* Returns whether every sum was right. */
-static bool bench(const struct blob *blob, unsigned int pairs)
+/* The first @bytes of the blob. Returns whether every sum was right. */
+static bool bench(const struct blob *blob, size_t bytes, unsigned int pairs)
 {
-    size_t count = blob->bytes / sizeof(uint64_t);
-    uint64_t *ram = mmap(NULL, blob->bytes, PROT_READ | PROT_WRITE,
+    size_t count = bytes / sizeof(uint64_t);
+    uint64_t *ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     struct side b, r;
     uint64_t wrong;
 
     if (ram == MAP_FAILED) {
-        die("no memory for %zu bytes to compare with", blob->bytes);
+        die("no memory for %zu bytes to compare with", bytes);
     }
     side_init(&b, blob->words, count, pairs);
     side_init(&r, ram, count, pairs);
@@ -487,7 +487,7 @@ static bool bench(const struct blob *blob, unsigned int pairs)
     wrong = b.wrong_sums + r.wrong_sums;
 
     printf("{\"bytes\": %zu, \"pairs\": %u, \"wrong_sums\": %" PRIu64,
-           blob->bytes, pairs, wrong);
+           bytes, pairs, wrong);
     /* The ratios first: a median sorts. */
     print_ratio("write_ratio", b.write_mb_s, r.write_mb_s, pairs);
     print_ratio("read_ratio", b.read_mb_s, r.read_mb_s, pairs);
@@ -498,7 +498,7 @@ static bool bench(const struct blob *blob, unsigned int pairs)
     fflush(stdout);
     side_free(&b);
     side_free(&r);
-    munmap(ram, blob->bytes);
+    munmap(ram, bytes);
     return !wrong;
 }
 
@@ -508,7 +508,7 @@ static int run_bench(int gpu, char **arg)
     bool right;
 
     blob_open(gpu, &blob, bytes_of(arg[0]));
-    right = bench(&blob, options.pairs);
+    right = bench(&blob, blob.bytes, options.pairs);
     blob_close(gpu, &blob);
     return !right;
 }
@@ -600,14 +600,15 @@ static bool hold_command(struct blob *blob, const char *line)
         scatter(blob->words, count, seed, n);
         return answer_count(word, 0, start);
     }
-    if (!strcmp(word, "bench") && given == 1) {
-        return bench(blob, options.pairs);
-    }
-    if (!strcmp(word, "bench") && given == 2 && seed > 0 && seed <= 100000) {
-        return bench(blob, seed);
+    if (!strcmp(word, "bench") && given > 1 && seed > 0 && seed <= 100000) {
+        size_t bytes = given > 2 ? n : blob->bytes;
+
+        if (bytes >= PAGE && bytes <= blob->bytes) {
+            return bench(blob, bytes, seed);
+        }
     }
     printf("{\"error\": \"no such command; there are: verify SEED, fill SEED, "
-           "sample SEED N, scatter SEED N, bench [PAIRS], quit\"}\n");
+           "sample SEED N, scatter SEED N, bench PAIRS [BYTES], quit\"}\n");
     fflush(stdout);
     return false;
 }

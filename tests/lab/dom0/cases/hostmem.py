@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job: host memory in the guest, trapped and granted."""
 
-import dom0
-from blobs import KIB, MIB, Blob, granted_pages, memory_type, reasons, wait_no_grants
-from lab import case, load_driver, unload_driver
+from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, reasons, wait_no_grants
+from lab import case
 
 SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)
 WRITE_BACK = {"write-back"}
@@ -51,14 +50,7 @@ def live_switch(lab):
     """Stores of three kinds on two CPUs, while the driver comes and goes (I1, R12)."""
     switches = 24
     guest = lab.guest(driver=False, vcpus=2)
-    guest.spawn_quiet("live", f"blobtool live --until-eof {48 * KIB} 5")
-    for n in range(switches // 2):
-        load_driver(guest)
-        dom0.wait_for(f"the blob is granted after switch {2 * n + 1}",
-                      lambda: granted_pages(guest) == 12, 20)
-        unload_driver(guest)
-        lab.equal(granted_pages(guest), 0, f"granted pages after switch {2 * n + 2}")
-    stats = guest.ask("live", "quit", 120)
+    stats = live_switches(guest, switches)
     lab.equal(stats["mismatches"], 0, f"lost stores: {stats}")
     lab.require(stats["words"] > 1000, f"hardly any store was made: {stats}")
     lab.data.update(words=stats["words"], switches=switches, mismatches=stats["mismatches"])
