@@ -16,7 +16,7 @@ build_base=$(basename "$(base_dir build)")
 in_base=scripts/in-base.sh
 work=$(mktemp -d)
 tree=$work/tree
-cache=$work/cache/xen-hostmem
+own_cache=$work/cache/xen-hostmem
 number=0
 trap 'cd /; forget; rmdir "$work"' EXIT
 export XDG_CACHE_HOME="$work/cache"
@@ -26,22 +26,22 @@ unset QEMU_SRC
 fresh()
 {
     number=$((number + 1))
-    mkdir -p "$tree/build" "$cache"
+    mkdir -p "$tree/build" "$own_cache"
     chmod 755 "$work"
     cp -r "$TOP/scripts" "$TOP/patches" "$TOP/UPSTREAM" "$TOP/Makefile" "$tree/"
-    cd "$tree"
+    cd "$tree" || exit
 }
 
 forget()
 {
-    umount "$cache" "$tree/build" 2>/dev/null || true
+    umount "$own_cache" "$tree/build" 2>/dev/null || true
     rm -rf --one-file-system "$tree" "$work/cache"
 }
 
 # Not a mount: what removes the case's files must not reach the real ones.
 lend_base()
 {
-    ln -s "$real_cache/$build_base" "$cache/"
+    ln -s "$real_cache/$build_base" "$own_cache/"
 }
 
 # says NAME TEXT COMMAND...: it fails, and its output has the text
@@ -58,7 +58,7 @@ says()
     fi
     echo "$verdict $number - $name"
     [ -z "$why" ] || echo "$why: $output" | sed 's/^/# /'
-    cd "$TOP"
+    cd "$TOP" || exit
     forget
 }
 
@@ -67,7 +67,7 @@ says not-root "sudo make demo" \
     setpriv --reuid 65534 --regid 65534 --clear-groups make demo
 
 fresh
-mount -t tmpfs -o size=64m small "$cache"
+mount -t tmpfs -o size=64m small "$own_cache"
 says no-disk-space "point XDG_CACHE_HOME at a larger disk" scripts/base.sh build
 
 fresh
@@ -84,7 +84,7 @@ says no-network-for-qemu "check the network" \
 
 fresh
 lend_base
-cp -r "$real_cache/sources" "$cache/"
+cp -r "$real_cache/sources" "$own_cache/"
 sed -i 's/^qemu_orig_sha256=.*/qemu_orig_sha256=0/' UPSTREAM
 says wrong-checksum "not what UPSTREAM pins" "$in_base" scripts/qemu-source.sh
 

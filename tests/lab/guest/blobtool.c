@@ -456,8 +456,8 @@ static void print_ratio(const char *name, const double *blob,
         ratio[i] = blob[i] / ram[i];
     }
     sort(ratio, pairs);
-    printf(", \"%s\": {\"median\": %.4f, \"low\": %.4f, \"high\": %.4f, "
-           "\"min\": %.4f, \"max\": %.4f}", name,
+    printf(", \"%s\": {\"median\": %.5g, \"low\": %.5g, \"high\": %.5g, "
+           "\"min\": %.5g, \"max\": %.5g}", name,
            quantile(ratio, pairs, 0.5),
            quantile(ratio, pairs, fmax(0.5 - spread, 0)),
            quantile(ratio, pairs, fmin(0.5 + spread, 1)),
