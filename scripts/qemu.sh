@@ -12,7 +12,7 @@ out=$TOP/build/qemu
 # Only what is newer, with its time: ninja builds no more than it has to.
 overlay()
 {
-    (cd "$TOP" && find hw include tests/qtest -type f -print) |
+    (cd "$TOP" && find hw include qapi tests/qtest -type f -print) |
         while read -r file; do
             cmp -s "$TOP/$file" "$source/$file" && continue
             mkdir -p "$(dirname "$source/$file")"

@@ -27,6 +27,17 @@ static int udmabuf_device(void)
     return fd;
 }
 
+static bool out_of_descriptors(void)
+{
+    int fd = qemu_dup(STDERR_FILENO);
+
+    if (fd >= 0) {
+        close(fd);
+        return false;
+    }
+    return errno == EMFILE || errno == ENFILE;
+}
+
 /* Consumes @memfd. */
 static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
 {
@@ -48,7 +59,9 @@ static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
             warn_report_once("virtio-gpu: UDMABUF_CREATE of %" PRIu64
                              " bytes: %s", (uint64_t)create.size,
                              strerror(errno));
-            buf->reason = XEN_HOSTMEM_REASON_UDMABUF_FAILED;
+            buf->reason = out_of_descriptors() ?
+                          XEN_HOSTMEM_REASON_NO_DESCRIPTORS :
+                          XEN_HOSTMEM_REASON_UDMABUF_FAILED;
         }
     }
     close(memfd);
@@ -69,12 +82,16 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
     int fd;
 
     buf->dmabuf = -1;
+    buf->shared_memory = false;
     if (!is_cached(resource_id)) {
         buf->reason = XEN_HOSTMEM_REASON_NOT_CACHED;
         return;
     }
     buf->reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE;
     if (virgl_renderer_resource_export_blob(resource_id, &type, &fd)) {
+        if (out_of_descriptors()) {
+            buf->reason = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+        }
         return;
     }
     switch (type) {
@@ -82,6 +99,7 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
         buf->dmabuf = fd;
         break;
     case VIRGL_RENDERER_BLOB_FD_TYPE_SHM:
+        buf->shared_memory = true;
         buf->dmabuf = wrap_memfd(fd, buf);
         break;
     default:

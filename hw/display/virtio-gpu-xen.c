@@ -9,6 +9,7 @@
 #include "hw/pci/pci_device.h"
 #include "hw/virtio/virtio-gpu-parked.h"
 #include "hw/virtio/virtio-gpu-xen.h"
+#include "hw/xen/interface/io/hostmem.h"
 #include "system/xen.h"
 
 #include <virglrenderer.h>
@@ -79,12 +80,65 @@ static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
     }
 }
 
+/* A lack of descriptors, say, may be over. */
+static void virtio_gpu_xen_export_again(void *opaque, uint32_t resource_id,
+                                        XenHostmemBuffer *buf)
+{
+    virtio_gpu_xen_export(resource_id, buf);
+}
+
 static PCIDevice *find_pci_device(VirtIOGPU *g)
 {
     BusState *bus = qdev_get_parent_bus(DEVICE(g));
     Object *proxy = bus ? OBJECT(bus->parent) : NULL;
 
     return (PCIDevice *)object_dynamic_cast(proxy, TYPE_PCI_DEVICE);
+}
+
+static bool check_quota(VirtIOGPU *g, Error **errp)
+{
+    uint64_t hostmem = VIRTIO_GPU_BASE(g)->conf.hostmem;
+
+    if (g->xen_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
+        g->xen_policy == XEN_HOSTMEM_POLICY_OFF) {
+        error_setg(errp, "xen-hostmem=%s grants nothing: remove "
+                   "xen-hostmem-quota", XenHostmemPolicy_str(g->xen_policy));
+        return false;
+    }
+    if (g->xen_quota % XEN_HOSTMEM_PAGE_SIZE) {
+        error_setg(errp, "xen-hostmem-quota is not a multiple of %u",
+                   XEN_HOSTMEM_PAGE_SIZE);
+        return false;
+    }
+    if (g->xen_quota > hostmem) {
+        error_setg(errp, "xen-hostmem-quota is larger than the window: raise "
+                   "hostmem, or lower the quota to %" PRIu64, hostmem);
+        return false;
+    }
+    return true;
+}
+
+/* Options that cannot do what they say are errors. */
+static bool check_options(VirtIOGPU *g, Error **errp)
+{
+    const char *option = g->xen_policy != XEN_HOSTMEM_POLICY_AUTO ?
+                         "xen-hostmem" :
+                         g->xen_quota ? "xen-hostmem-quota" : NULL;
+
+    if (!option) {
+        return true;
+    }
+    if (!xen_enabled()) {
+        error_setg(errp, "%s is for guests of Xen: remove it, or let xl start "
+                   "this guest", option);
+        return false;
+    }
+    if (!virtio_gpu_hostmem_enabled(VIRTIO_GPU_BASE(g)->conf)) {
+        error_setg(errp, "%s needs a window: add hostmem=SIZE, or remove %s",
+                   option, option);
+        return false;
+    }
+    return !g->xen_quota || check_quota(g, errp);
 }
 
 bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
@@ -95,11 +149,21 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
         .bar = &b->hostmem,
         .size = b->conf.hostmem,
         .shm_id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
+        .rules = {
+            .grant = g->xen_policy != XEN_HOSTMEM_POLICY_TRAPPED,
+            .trap = g->xen_policy != XEN_HOSTMEM_POLICY_GRANTED,
+            .quota = g->xen_quota ?: b->conf.hostmem,
+        },
+        .export = virtio_gpu_xen_export_again,
         .settled = virtio_gpu_xen_settled,
         .opaque = g,
     };
 
-    if (!xen_enabled() || !virtio_gpu_hostmem_enabled(b->conf) || !cfg.pci) {
+    if (!check_options(g, errp)) {
+        return false;
+    }
+    if (!xen_enabled() || g->xen_policy == XEN_HOSTMEM_POLICY_OFF ||
+        !virtio_gpu_hostmem_enabled(b->conf) || !cfg.pci) {
         return true;
     }
     if (!virtio_gpu_blob_enabled(b->conf)) {
@@ -260,6 +324,11 @@ bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
 
 bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
 {
+    if (g->xen_policy != XEN_HOSTMEM_POLICY_AUTO || g->xen_quota) {
+        error_setg(errp, "xen-hostmem needs a QEMU with virglrenderer 1.0 or "
+                   "newer");
+        return false;
+    }
     return true;
 }
 

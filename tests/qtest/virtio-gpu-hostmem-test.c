@@ -11,6 +11,7 @@
 #include "libqos/pci-pc.h"
 #include "hw/pci/pci_regs.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/virtio_pci.h"
 
 #define GPU_SLOT        5
@@ -139,11 +140,25 @@ static void test_errors(void)
     }
 }
 
+/* Without Xen there is nothing to see, and nobody stumbles. */
+static void test_monitor(void)
+{
+    QTestState *qts = start_gpu();
+    QDict *answer = qtest_qmp(qts, "{ 'execute': 'query-xen-hostmem' }");
+    g_autofree char *text = qtest_hmp(qts, "info xen-hostmem");
+
+    g_assert_true(qlist_empty(qdict_get_qlist(answer, "return")));
+    g_assert_nonnull(strstr(text, "no virtio GPU has a hostmem window on Xen"));
+    qobject_unref(answer);
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/virtio-gpu-hostmem/window-shape", test_window_shape);
     qtest_add_func("/virtio-gpu-hostmem/no-trap-region", test_no_trap_region);
     qtest_add_func("/virtio-gpu-hostmem/errors", test_errors);
+    qtest_add_func("/virtio-gpu-hostmem/monitor", test_monitor);
     return g_test_run();
 }

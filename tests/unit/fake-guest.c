@@ -67,9 +67,24 @@ static void check_access(FakeGuest *f, const FakeBlob *b, unsigned page)
     }
 }
 
+/* I5: what is granted is counted right, and within the quota. */
+static void check_quota(FakeGuest *f)
+{
+    uint64_t granted = 0;
+
+    for (guint i = 0; i < f->imports->len; i++) {
+        if (get_import(f, i)->live) {
+            granted += get_import(f, i)->pages * XEN_HOSTMEM_PAGE_SIZE;
+        }
+    }
+    g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, granted);
+    g_assert_cmpuint(granted, <=, f->rules.quota);
+}
+
 static void check(FakeGuest *f)
 {
     check_frames(f);
+    check_quota(f);
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         const FakeBlob *b = &f->blobs[blob];
 
@@ -89,6 +104,8 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
         .buffer = identify(dmabuf), .pages = nr_pages, .live = true,
     };
 
+    g_assert_true(f->rules.grant);
+    f->imports_tried++;
     if (f->import_error) {
         return f->import_error;
     }
@@ -118,6 +135,29 @@ static int fake_release(void *opaque, uint64_t handle, bool confirmed)
     }
     import->live = false;
     return 0;
+}
+
+static int fake_dmabuf(void)
+{
+    int fd = memfd_create("fake-dmabuf", MFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static void fake_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
+{
+    FakeGuest *f = opaque;
+
+    g_assert_true(f->blobs[blob].use == FAKE_IN_USE ||
+                  f->blobs[blob].use == FAKE_MAP_PENDING);
+    f->exports_tried++;
+    buf->dmabuf = -1;
+    buf->reason = f->export_error;
+    if (!f->export_error) {
+        buf->dmabuf = fake_dmabuf();
+        f->blobs[blob].buffer = identify(buf->dmabuf);
+    }
 }
 
 static bool fake_post(void *opaque, const XenHostmemRequest *req,
@@ -197,6 +237,7 @@ static int64_t fake_now(void *opaque)
 static const XenHostmemWindowOps fake_ops = {
     .import = fake_import,
     .release = fake_release,
+    .export = fake_export,
     .post = fake_post,
     .push = fake_push,
     .wake = fake_wake,
@@ -207,13 +248,21 @@ static const XenHostmemWindowOps fake_ops = {
 
 FakeGuest *fake_guest_new(void)
 {
+    XenHostmemRules rules = { true, true, FAKE_SIZE };
+
+    return fake_guest_new_rules(&rules);
+}
+
+FakeGuest *fake_guest_new_rules(const XenHostmemRules *rules)
+{
     FakeGuest *f = g_new0(FakeGuest, 1);
 
+    f->rules = *rules;
     f->proves = true;
     f->imports = g_array_new(false, false, sizeof(FakeImport));
     f->settled = g_array_new(false, false, sizeof(uint32_t));
     g_queue_init(&f->posted);
-    f->w = xen_hostmem_window_new(FAKE_SIZE, &fake_ops, f);
+    f->w = xen_hostmem_window_new(FAKE_SIZE, rules, &fake_ops, f);
     return f;
 }
 
@@ -243,7 +292,7 @@ void fake_guest_free(FakeGuest *f)
 }
 
 static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
-               int dmabuf)
+               int dmabuf, bool ring, XenHostmemReason reason)
 {
     FakeBlob *b = &f->blobs[blob];
     g_autofree uint8_t *host = g_malloc0(MIN(pages, FAKE_PAGES) *
@@ -252,7 +301,8 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
         .size = pages * XEN_HOSTMEM_PAGE_SIZE,
         .host = host,
         .dmabuf = dmabuf,
-        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+        .reason = reason,
+        .shared_memory = ring,
     };
     uint64_t buffer = dmabuf >= 0 ? identify(dmabuf) : 0;
     int rc = xen_hostmem_window_map(f->w, blob, first * XEN_HOSTMEM_PAGE_SIZE,
@@ -277,16 +327,20 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
 
 int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages)
 {
-    int dmabuf = memfd_create("fake-dmabuf", MFD_CLOEXEC);
+    return map(f, blob, first, pages, fake_dmabuf(), false,
+               XEN_HOSTMEM_REASON_NONE);
+}
 
-    g_assert_cmpint(dmabuf, >=, 0);
-    return map(f, blob, first, pages, dmabuf);
+int fake_map_ring(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages)
+{
+    return map(f, blob, first, pages, fake_dmabuf(), true,
+               XEN_HOSTMEM_REASON_NONE);
 }
 
 int fake_map_undmabufed(FakeGuest *f, uint32_t blob, uint64_t first,
-                        uint64_t pages)
+                        uint64_t pages, XenHostmemReason reason)
 {
-    return map(f, blob, first, pages, -1);
+    return map(f, blob, first, pages, -1, false, reason);
 }
 
 int fake_unmap(FakeGuest *f, uint32_t blob)
@@ -418,6 +472,11 @@ bool fake_take_settled(FakeGuest *f, uint32_t blob)
         }
     }
     return false;
+}
+
+uint64_t fake_fallbacks(const FakeGuest *f, XenHostmemReason reason)
+{
+    return xen_hostmem_window_counters(f->w)->fallbacks[reason];
 }
 
 unsigned fake_granted(const FakeGuest *f)

@@ -42,6 +42,7 @@ typedef struct FakeRequest {
 
 typedef struct FakeGuest {
     XenHostmemWindow *w;
+    XenHostmemRules rules;
     FakeBlob blobs[FAKE_BLOBS + 1];     /* by blob number, from 1 */
     uint32_t frames[FAKE_PAGES];        /* a reference, or 0 for a hole */
     GArray *imports;                    /* FakeImport, by handle */
@@ -54,18 +55,23 @@ typedef struct FakeGuest {
 
     /* Script: */
     int import_error;                   /* 0, or what import() returns */
+    XenHostmemReason export_error;      /* NONE, or why export() fails */
+    unsigned imports_tried, exports_tried;
     bool proves;                        /* release() knows without asking */
 } FakeGuest;
 
+/* Grants and traps, without a quota. */
 FakeGuest *fake_guest_new(void);
+FakeGuest *fake_guest_new_rules(const XenHostmemRules *rules);
 
 /* Frees all, after checking that nothing leaked. */
 void fake_guest_free(FakeGuest *f);
 
 /* The GPU's calls. Return what the window returned. */
 int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages);
+int fake_map_ring(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages);
 int fake_map_undmabufed(FakeGuest *f, uint32_t blob, uint64_t first,
-                        uint64_t pages);
+                        uint64_t pages, XenHostmemReason reason);
 int fake_unmap(FakeGuest *f, uint32_t blob);
 void fake_reset(FakeGuest *f);
 
@@ -90,5 +96,8 @@ bool fake_take_settled(FakeGuest *f, uint32_t blob);
 
 /* Frames of the window that hold a grant. */
 unsigned fake_granted(const FakeGuest *f);
+
+/* How often a blob was trapped for this reason. */
+uint64_t fake_fallbacks(const FakeGuest *f, XenHostmemReason reason);
 
 #endif

@@ -8,6 +8,13 @@
 #include "qemu/osdep.h"
 #include "fake-guest.h"
 
+static int map_unexportable(FakeGuest *f, uint32_t blob, uint64_t first,
+                            uint64_t pages)
+{
+    return fake_map_undmabufed(f, blob, first, pages,
+                               XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
+}
+
 static void test_trapped_without_frontend(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -152,7 +159,7 @@ static void test_fallback(void)
     f->import_error = -ENOSPC;
     g_assert_cmpint(fake_map(f, 1, 0, 2), ==, 0);
     f->import_error = 0;
-    g_assert_cmpint(fake_map_undmabufed(f, 2, 2, 2), ==, 0);
+    g_assert_cmpint(map_unexportable(f, 2, 2, 2), ==, 0);
 
     /* The guest maps one chunk of two and fails with the other. */
     g_assert_cmpint(fake_map(f, 3, 4, 8), ==, -EINPROGRESS);
@@ -400,7 +407,7 @@ static void test_reset(void)
 {
     FakeGuest *f = fake_guest_new();
 
-    g_assert_cmpint(fake_map_undmabufed(f, 4, 40, 4), ==, 0);
+    g_assert_cmpint(map_unexportable(f, 4, 40, 4), ==, 0);
     fake_arrive(f);
     fake_map(f, 1, 0, 4);
     fake_pump(f);

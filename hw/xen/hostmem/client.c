@@ -22,6 +22,7 @@ static int client_import(void *opaque, int dmabuf, uint32_t nr_pages,
     XenHostmem *h = opaque;
     int rc = -ENOSYS;
 
+    xen_hostmem_open_provider(h);
     if (h->granter) {
         rc = qemu_xen_gnttab_dmabuf_import(h->granter,
                                            XEN_DEVICE(h)->frontend_id, dmabuf,
@@ -38,6 +39,13 @@ static int client_release(void *opaque, uint64_t handle, bool confirmed)
 
     trace_xen_hostmem_release(handle, rc);
     return rc;
+}
+
+static void client_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
+{
+    XenHostmem *h = opaque;
+
+    h->cfg.export(h->cfg.opaque, blob, buf);
 }
 
 static bool client_post(void *opaque, const XenHostmemRequest *req,
@@ -82,8 +90,10 @@ static void tell_reason(XenHostmem *h, const XenHostmemTransition *t)
     if (!h->told[t->reason]) {
         h->told[t->reason] = true;
         warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB) is "
-                    "trapped, not granted, so access to it is slow: %s",
+                    "not granted, so %s: %s",
                     t->blob, t->nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),
+                    h->cfg.rules.trap ? "access to it is trapped and slow" :
+                                        "the guest cannot map it",
                     xen_hostmem_reason_text(t->reason));
     }
 }
@@ -96,7 +106,8 @@ static void client_transition(void *opaque, const XenHostmemTransition *t)
                                  xen_hostmem_state_name(t->from),
                                  xen_hostmem_state_name(t->to),
                                  xen_hostmem_reason_name(t->reason));
-    if (t->to == XEN_HOSTMEM_TRAPPED) {
+    if (t->to == XEN_HOSTMEM_TRAPPED &&
+        t->reason != XEN_HOSTMEM_REASON_POLICY) {
         tell_reason(h, t);
     }
 }
@@ -109,6 +120,7 @@ static int64_t client_now_ms(void *opaque)
 static const XenHostmemWindowOps client_ops = {
     .import = client_import,
     .release = client_release,
+    .export = client_export,
     .post = client_post,
     .push = client_push,
     .wake = client_wake,
@@ -125,8 +137,11 @@ void xen_hostmem_open_provider(XenHostmem *h)
         return;
     }
     h->granter = qemu_xen_gnttab_dmabuf_open(&err);
-    if (err) {
+    if (err && !h->told_provider) {
+        h->told_provider = true;
         warn_reportf_err(err, "xen-hostmem: ");
+    } else {
+        error_free(err);
     }
 }
 
@@ -173,7 +188,7 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
     }
     h = XEN_HOSTMEM(qdev_new(TYPE_XEN_HOSTMEM));
     h->cfg = *cfg;
-    h->window = xen_hostmem_window_new(cfg->size, &client_ops, h);
+    h->window = xen_hostmem_window_new(cfg->size, &cfg->rules, &client_ops, h);
     h->bh = qemu_bh_new_guarded(client_bh, h,
                                 &DEVICE(h)->mem_reentrancy_guard);
     h->timer = timer_new_ms(QEMU_CLOCK_REALTIME, client_tick, h);

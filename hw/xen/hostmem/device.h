@@ -23,6 +23,7 @@ struct XenHostmem {
     XenDmabufGranter *granter;  /* NULL: none, or not yet looked for */
     QEMUBH *bh;
     QEMUTimer *timer;
+    bool told_provider;         /* what is wrong with it is in the log */
     bool told[XEN_HOSTMEM_REASON__MAX]; /* reasons that are in the log */
 
     /* While a frontend is connected: */

@@ -23,6 +23,17 @@ const char *xen_hostmem_state_name(XenHostmemState state)
     return names[state];
 }
 
+static void count(const XenHostmemMapping *m)
+{
+    XenHostmemCounters *c = &m->window->counters;
+
+    if (m->state == XEN_HOSTMEM_MAPPED) {
+        c->grants++;
+    } else if (m->state == XEN_HOSTMEM_TRAPPED) {
+        c->fallbacks[m->reason]++;
+    }
+}
+
 void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to)
 {
     XenHostmemTransition t = {
@@ -36,6 +47,7 @@ void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to)
 
     m->state = to;
     if (t.from != t.to) {
+        count(m);
         m->window->ops->transition(m->window->opaque, &t);
     }
 }
@@ -52,6 +64,19 @@ void xen_hostmem_mapping_settle(XenHostmemMapping *m)
         m->owed = false;
         g_array_append_val(w->settled, m->blob);
         w->ops->wake(w->opaque);
+    }
+}
+
+void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m)
+{
+    XenHostmemWindow *w = m->window;
+
+    if (m->owed && !w->rules.trap) {
+        /* The next tick finds it late, and refuses it. */
+        m->deadline = w->ops->now_ms(w->opaque);
+        w->ops->wake(w->opaque);
+    } else {
+        xen_hostmem_mapping_settle(m);
     }
 }
 
@@ -94,6 +119,9 @@ static int import(XenHostmemMapping *m)
     if (m->nr_pages > UINT32_MAX - w->max_pages) {
         return -E2BIG;
     }
+    if (!xen_hostmem_room_for(m)) {
+        return -EDQUOT;
+    }
     m->refs = g_try_new(uint32_t, m->nr_pages);
     if (!m->refs) {
         return -ENOMEM;
@@ -105,6 +133,7 @@ static int import(XenHostmemMapping *m)
         return rc;
     }
     m->imported = true;
+    w->granted_pages += m->nr_pages;
     make_chunks(m);
     return 0;
 }
@@ -113,7 +142,9 @@ void xen_hostmem_mapping_begin(XenHostmemMapping *m)
 {
     int rc;
 
-    if (m->buf.dmabuf < 0) {
+    if (!m->window->rules.grant) {
+        m->reason = XEN_HOSTMEM_REASON_POLICY;
+    } else if (m->buf.dmabuf < 0) {
         m->reason = m->buf.reason;
     } else if (!m->window->accepting) {
         m->reason = XEN_HOSTMEM_REASON_NO_FRONTEND;
@@ -125,6 +156,9 @@ void xen_hostmem_mapping_begin(XenHostmemMapping *m)
 
     if (!m->imported) {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
+        if (xen_hostmem_reason_may_pass(m->reason)) {
+            m->window->ops->wake(m->window->opaque);
+        }
         return;
     }
     m->failing = false;
@@ -196,6 +230,9 @@ bool xen_hostmem_mapping_post(XenHostmemMapping *m)
 /* The references have ended; only what the GPU device wants is left. */
 static void forget_import(XenHostmemMapping *m)
 {
+    if (m->imported) {
+        m->window->granted_pages -= m->nr_pages;
+    }
     m->imported = false;
     m->failing = false;
     m->lost = false;
@@ -218,7 +255,7 @@ static void release(XenHostmemMapping *m, bool confirmed)
     forget_import(m);
     if (m->wanted) {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
-        xen_hostmem_mapping_settle(m);
+        xen_hostmem_mapping_settle_trapped(m);
         /* Proof that came after the next frontend: it may have the blob. */
         if (w->accepting && m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
             m->live = true;
@@ -229,6 +266,7 @@ static void release(XenHostmemMapping *m, bool confirmed)
         xen_hostmem_mapping_settle(m);
         xen_hostmem_window_vacate(w, m);
         xen_hostmem_mapping_free(m);
+        xen_hostmem_room_returned(w);
     }
 }
 

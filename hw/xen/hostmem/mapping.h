@@ -58,6 +58,12 @@ struct XenHostmemWindow {
     uint64_t size;              /* bytes */
     uint32_t max_pages;         /* of one request */
     bool accepting;             /* a frontend takes requests */
+    XenHostmemRules rules;
+    XenHostmemCounters counters;
+    uint64_t granted_pages;     /* of all imports, also those in quarantine */
+    bool room_returned;         /* since the last look at who waits for some */
+    int64_t retry_at;           /* ms */
+    int64_t retry_ms;           /* between the last try and the next */
     uint64_t next_id;
     GTree *placed;              /* by range: all but those WAITING */
     GQueue waiting;             /* WAITING, first come first served */
@@ -114,6 +120,30 @@ void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to);
 
 /* The user's wait is over, if it waits. */
 void xen_hostmem_mapping_settle(XenHostmemMapping *m);
+
+/* As that, for a mapping that is trapped: if it must not be, it is refused. */
+void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m);
+
+/* window.c: the mappings that hold a range, for loops that free some. */
+GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_room_for: may this mapping be granted now? (I5)
+ */
+bool xen_hostmem_room_for(const XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_room_returned: something has been given back
+ */
+void xen_hostmem_room_returned(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_room_retry: try to grant what is trapped for lack of room, if
+ * some was given back or it is time
+ *
+ * Returns true if something still waits, to be called again a second later.
+ */
+bool xen_hostmem_room_retry(XenHostmemWindow *w);
 
 /* window.c: the range is free again; @m is about to be freed. */
 void xen_hostmem_window_vacate(XenHostmemWindow *w, XenHostmemMapping *m);

@@ -14,6 +14,14 @@ static const struct {
     [XEN_HOSTMEM_REASON_NONE] = {
         "none", "granted",
     },
+    [XEN_HOSTMEM_REASON_POLICY] = {
+        "policy", "the device has xen-hostmem=trapped",
+    },
+    [XEN_HOSTMEM_REASON_QUOTA] = {
+        "quota",
+        "the device's quota of granted memory is used up, but for what is "
+        "kept for rings: raise xen-hostmem-quota",
+    },
     [XEN_HOSTMEM_REASON_NO_FRONTEND] = {
         "no-frontend",
         "no hostmem driver is connected: load the module xen-hostmem in the "
@@ -57,7 +65,11 @@ static const struct {
         "command line",
     },
     [XEN_HOSTMEM_REASON_NO_MEMORY] = {
-        "no-memory", "out of memory or file descriptors while granting",
+        "no-memory", "out of memory while granting",
+    },
+    [XEN_HOSTMEM_REASON_NO_DESCRIPTORS] = {
+        "no-descriptors",
+        "QEMU is out of file descriptors: raise its limit of open files",
     },
     [XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM] = {
         "not-system-ram",
@@ -101,14 +113,34 @@ XenHostmemReason xen_hostmem_reason_of_import(int err)
         return XEN_HOSTMEM_REASON_TOO_LARGE;
     case -ERANGE:
         return XEN_HOSTMEM_REASON_SIZE_MISMATCH;
+    case -EDQUOT:
+        return XEN_HOSTMEM_REASON_QUOTA;
     case -ENOMEM:
+        return XEN_HOSTMEM_REASON_NO_MEMORY;
     case -EMFILE:
     case -ENFILE:
-        return XEN_HOSTMEM_REASON_NO_MEMORY;
+        return XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
     case -EOPNOTSUPP:
         return XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM;
     default:
         return XEN_HOSTMEM_REASON_IMPORT_FAILED;
+    }
+}
+
+bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
+{
+    switch (reason) {
+    case XEN_HOSTMEM_REASON_QUOTA:
+    case XEN_HOSTMEM_REASON_NO_PROVIDER:
+    case XEN_HOSTMEM_REASON_NO_UDMABUF:
+    case XEN_HOSTMEM_REASON_UDMABUF_FAILED:
+    case XEN_HOSTMEM_REASON_TABLE_FULL:
+    case XEN_HOSTMEM_REASON_NO_MEMORY:
+    case XEN_HOSTMEM_REASON_NO_DESCRIPTORS:
+    case XEN_HOSTMEM_REASON_GUEST_NO_MEMORY:
+        return true;
+    default:
+        return false;
     }
 }
 

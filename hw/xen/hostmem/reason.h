@@ -25,6 +25,12 @@ const char *xen_hostmem_reason_text(XenHostmemReason reason);
 XenHostmemReason xen_hostmem_reason_of_import(int err);
 
 /**
+ * xen_hostmem_reason_may_pass: can this be over without the blob being mapped
+ * anew? Something was full, too small, or not there yet.
+ */
+bool xen_hostmem_reason_may_pass(XenHostmemReason reason);
+
+/**
  * xen_hostmem_reason_of_reply: the reason behind a MAP that the frontend
  * answered with @status, not 0
  */

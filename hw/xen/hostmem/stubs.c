@@ -2,12 +2,19 @@
 /*
  * Xen hostmem: a QEMU without Xen
  *
- * Only xen_hostmem_new() can be called: without it there is no XenHostmem.
+ * Of the GPU's calls only xen_hostmem_new() can happen: without it there is no
+ * XenHostmem.
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/qapi-commands-xen-hostmem.h"
 #include "hw/xen/xen-hostmem.h"
+
+XenHostmemInfoList *qmp_query_xen_hostmem(Error **errp)
+{
+    return NULL;
+}
 
 XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
 {

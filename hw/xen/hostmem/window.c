@@ -37,12 +37,14 @@ static XenHostmemMapping *find_placed(XenHostmemWindow *w, XenHostmemRange r)
 }
 
 XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
+                                         const XenHostmemRules *rules,
                                          const XenHostmemWindowOps *ops,
                                          void *opaque)
 {
     XenHostmemWindow *w = g_new0(XenHostmemWindow, 1);
 
     w->size = size;
+    w->rules = *rules;
     w->ops = ops;
     w->opaque = opaque;
     w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
@@ -61,8 +63,7 @@ static gboolean collect(gpointer mapping, gpointer value, gpointer list)
     return false;
 }
 
-/* The placed mappings, for loops that free some of them. */
-static GPtrArray *all_placed(XenHostmemWindow *w)
+GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w)
 {
     GPtrArray *list = g_ptr_array_new();
 
@@ -72,7 +73,7 @@ static GPtrArray *all_placed(XenHostmemWindow *w)
 
 void xen_hostmem_window_free(XenHostmemWindow *w)
 {
-    g_autoptr(GPtrArray) placed = all_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
     for (guint i = 0; i < placed->len; i++) {
         xen_hostmem_mapping_free(placed->pdata[i]);
@@ -110,7 +111,7 @@ void xen_hostmem_window_vacate(XenHostmemWindow *w, XenHostmemMapping *m)
         g_queue_delete_link(&w->waiting, l);
         place(waiting);
         if (waiting->state == XEN_HOSTMEM_TRAPPED) {
-            xen_hostmem_mapping_settle(waiting);
+            xen_hostmem_mapping_settle_trapped(waiting);
         } else {
             waiting->deadline = w->ops->now_ms(w->opaque) +
                                 XEN_HOSTMEM_MAP_LIMIT_MS;
@@ -138,7 +139,7 @@ static bool range_is_taken(XenHostmemWindow *w, XenHostmemRange r)
         return true;
     }
     if (m) {
-        g_autoptr(GPtrArray) placed = all_placed(w);
+        g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
         for (guint i = 0; i < placed->len; i++) {
             m = placed->pdata[i];
@@ -172,6 +173,23 @@ static XenHostmemMapping *mapping_new(XenHostmemWindow *w, uint32_t blob,
     return m;
 }
 
+/* The GPU device has no use for it any more. May free @m. */
+static void drop(XenHostmemMapping *m)
+{
+    m->wanted = false;
+    m->window->counters.unmaps++;
+    m->buf.host = NULL;
+    if (m->state == XEN_HOSTMEM_WAITING) {
+        g_queue_remove(&m->window->waiting, m);
+        m->owed = false;
+        xen_hostmem_mapping_settle(m);
+        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
+        xen_hostmem_mapping_free(m);
+        return;
+    }
+    xen_hostmem_mapping_undo(m);
+}
+
 static int refuse_map(const XenHostmemBuffer *buf, int err)
 {
     if (buf->dmabuf >= 0) {
@@ -197,6 +215,7 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     }
     g_hash_table_remove(w->refused, GUINT_TO_POINTER(blob));
     g_hash_table_insert(w->by_blob, GUINT_TO_POINTER(blob), m);
+    w->counters.maps++;
 
     if (find_placed(w, xen_hostmem_mapping_range(m))) {
         m->owed = true;
@@ -207,28 +226,17 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     }
 
     place(m);
+    if (m->state == XEN_HOSTMEM_TRAPPED && !w->rules.trap) {
+        g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(blob));
+        drop(m);
+        return -EPERM;
+    }
     if (m->state == XEN_HOSTMEM_TRAPPED) {
         return 0;
     }
     m->owed = true;
     m->deadline = now + XEN_HOSTMEM_MAP_LIMIT_MS;
     return -EINPROGRESS;
-}
-
-/* The GPU device has no use for it any more. May free @m. */
-static void drop(XenHostmemMapping *m)
-{
-    m->wanted = false;
-    m->buf.host = NULL;
-    if (m->state == XEN_HOSTMEM_WAITING) {
-        g_queue_remove(&m->window->waiting, m);
-        m->owed = false;
-        xen_hostmem_mapping_settle(m);
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
-        xen_hostmem_mapping_free(m);
-        return;
-    }
-    xen_hostmem_mapping_undo(m);
 }
 
 int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
@@ -279,7 +287,7 @@ void xen_hostmem_window_reset(XenHostmemWindow *w)
     while (!g_queue_is_empty(&w->waiting)) {
         drop(g_queue_peek_head(&w->waiting));
     }
-    placed = all_placed(w);
+    placed = xen_hostmem_window_placed(w);
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
 
@@ -314,10 +322,12 @@ void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
 
 void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 {
-    g_autoptr(GPtrArray) placed = all_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
     w->accepting = true;
     w->max_pages = max_pages;
+    w->retry_at = 0;
+    w->retry_ms = 0;
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
 
@@ -335,7 +345,7 @@ void xen_hostmem_window_leaving(XenHostmemWindow *w)
 
 void xen_hostmem_window_left(XenHostmemWindow *w, bool clean)
 {
-    g_autoptr(GPtrArray) placed = all_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
     w->accepting = false;
     for (guint i = 0; i < placed->len; i++) {
@@ -368,6 +378,9 @@ void xen_hostmem_window_pump(XenHostmemWindow *w)
 {
     bool posted = false;
 
+    if (w->room_returned) {
+        xen_hostmem_room_retry(w);
+    }
     while (w->accepting && !g_queue_is_empty(&w->work)) {
         XenHostmemMapping *m = g_queue_peek_head(&w->work);
 
@@ -382,6 +395,48 @@ void xen_hostmem_window_pump(XenHostmemWindow *w)
         w->ops->push(w->opaque);
     }
     deliver_settled(w);
+}
+
+static void see_one(const XenHostmemMapping *m,
+                    void (*see)(void *opaque, const XenHostmemView *view),
+                    void *opaque)
+{
+    XenHostmemView view = {
+        .blob = m->blob,
+        .offset = m->offset,
+        .size = m->buf.size,
+        .wanted = m->wanted,
+        .state = m->state,
+        .reason = m->reason,
+    };
+
+    see(opaque, &view);
+}
+
+void xen_hostmem_window_look(XenHostmemWindow *w,
+                             void (*see)(void *opaque,
+                                         const XenHostmemView *view),
+                             void *opaque)
+{
+    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
+
+    for (guint i = 0; i < placed->len; i++) {
+        see_one(placed->pdata[i], see, opaque);
+    }
+    for (GList *l = w->waiting.head; l; l = l->next) {
+        see_one(l->data, see, opaque);
+    }
+}
+
+const XenHostmemCounters *
+xen_hostmem_window_counters(const XenHostmemWindow *w)
+{
+    return &w->counters;
+}
+
+uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w)
+{
+    return w->granted_pages << XEN_HOSTMEM_PAGE_SHIFT;
 }
 
 /* The guest has had its time: the user's map fails, and is undone. */
@@ -405,7 +460,7 @@ static bool is_late(const XenHostmemMapping *m, int64_t now)
 bool xen_hostmem_window_tick(XenHostmemWindow *w)
 {
     int64_t now = w->ops->now_ms(w->opaque);
-    g_autoptr(GPtrArray) placed = all_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
     bool again = false;
     GList *l, *next;
 
@@ -428,6 +483,7 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
             again = true;
         }
     }
+    again |= xen_hostmem_room_retry(w);
     xen_hostmem_window_pump(w);
     return again || !g_queue_is_empty(&w->waiting);
 }

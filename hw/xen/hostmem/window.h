@@ -45,6 +45,23 @@ typedef struct XenHostmemTransition {
     XenHostmemReason reason;
 } XenHostmemTransition;
 
+/* Since the window was made. */
+typedef struct XenHostmemCounters {
+    uint64_t maps, unmaps;      /* of the GPU device */
+    uint64_t grants;            /* times a blob became granted */
+    uint64_t fallbacks[XEN_HOSTMEM_REASON__MAX];    /* times one was trapped */
+} XenHostmemCounters;
+
+/* One blob as it stands. */
+typedef struct XenHostmemView {
+    uint32_t blob;
+    uint64_t offset;            /* bytes */
+    uint64_t size;              /* bytes */
+    bool wanted;                /* the GPU device has it mapped */
+    XenHostmemState state;
+    XenHostmemReason reason;    /* if it is trapped */
+} XenHostmemView;
+
 typedef struct XenHostmemWindowOps {
     /*
      * Grant @nr_pages pages from the start of @dmabuf. 0 or negative errno;
@@ -61,6 +78,8 @@ typedef struct XenHostmemWindowOps {
     /* Post a request; false: no room, pump again after the next reply. */
     bool (*post)(void *opaque, const XenHostmemRequest *req,
                  const uint32_t *refs);
+    /* See XenHostmemExport. */
+    void (*export)(void *opaque, uint32_t blob, XenHostmemBuffer *buf);
     /* Make what was posted visible. */
     void (*push)(void *opaque);
     /* Call xen_hostmem_window_pump() soon, from the main loop. */
@@ -83,6 +102,7 @@ typedef struct XenHostmemWindowOps {
  * @size: bytes, a multiple of 4096
  */
 XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
+                                         const XenHostmemRules *rules,
                                          const XenHostmemWindowOps *ops,
                                          void *opaque);
 
@@ -145,8 +165,22 @@ void xen_hostmem_window_reply(XenHostmemWindow *w,
 void xen_hostmem_window_pump(XenHostmemWindow *w);
 
 /**
+ * xen_hostmem_window_look: every blob, by rising offset; those that wait for
+ * their range last
+ */
+void xen_hostmem_window_look(XenHostmemWindow *w,
+                             void (*see)(void *opaque,
+                                         const XenHostmemView *view),
+                             void *opaque);
+const XenHostmemCounters *
+xen_hostmem_window_counters(const XenHostmemWindow *w);
+
+/* Bytes that are granted now, also if nothing uses them any more. */
+uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w);
+
+/**
  * xen_hostmem_window_tick: apply time limits, ask again for quarantined
- * imports, and deliver settled()
+ * imports and for room, and deliver settled()
  *
  * Returns true if it wants to be called again, about a second later.
  */

@@ -10,7 +10,6 @@
 
 #include "hw/virtio/virtio-gpu.h"
 #include "hw/xen/xen-hostmem.h"
-
 /**
  * virtio_gpu_xen_realize: create the backend for the device's window
  *
@@ -51,7 +50,7 @@ bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
 
 /**
  * virtio_gpu_xen_export: the dma-buf of a blob's memory
- * @buf: @size is set; @dmabuf and @reason are filled in
+ * @buf: @size is set; @dmabuf, @reason and @shared_memory are filled in
  *
  * Sets @buf->dmabuf to a descriptor that is the caller's, or to -1 and
  * @buf->reason to why there is none.

@@ -15,6 +15,8 @@
 /* Why a blob is not granted. Texts: hw/xen/hostmem/reason.c */
 typedef enum XenHostmemReason {
     XEN_HOSTMEM_REASON_NONE,
+    XEN_HOSTMEM_REASON_POLICY,
+    XEN_HOSTMEM_REASON_QUOTA,
     XEN_HOSTMEM_REASON_NO_FRONTEND,
     XEN_HOSTMEM_REASON_NO_PROVIDER,
     XEN_HOSTMEM_REASON_NO_UDMABUF,
@@ -25,6 +27,7 @@ typedef enum XenHostmemReason {
     XEN_HOSTMEM_REASON_TOO_LARGE,
     XEN_HOSTMEM_REASON_TABLE_FULL,
     XEN_HOSTMEM_REASON_NO_MEMORY,
+    XEN_HOSTMEM_REASON_NO_DESCRIPTORS,
     XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM,
     XEN_HOSTMEM_REASON_IMPORT_FAILED,
     XEN_HOSTMEM_REASON_GUEST_NO_MEMORY,
@@ -45,7 +48,16 @@ typedef struct XenHostmemBuffer {
     int dmabuf;
     /* With @dmabuf -1: why there is none. */
     XenHostmemReason reason;
+    /* Shared memory of a renderer: if it is small, it may be a ring. */
+    bool shared_memory;
 } XenHostmemBuffer;
+
+/* What may be granted, and what becomes of the rest. */
+typedef struct XenHostmemRules {
+    bool grant;                 /* false: trap everything */
+    bool trap;                  /* false: a map fails rather than be trapped */
+    uint64_t quota;             /* bytes granted at once; multiple of 4096 */
+} XenHostmemRules;
 
 typedef struct XenHostmem XenHostmem;
 typedef struct PCIDevice PCIDevice;
@@ -59,11 +71,20 @@ typedef struct Error Error;
  */
 typedef void XenHostmemSettled(void *opaque, uint32_t blob);
 
+/*
+ * A blob that is mapped had no dma-buf for a lack that may be over: try again.
+ * Fills in @dmabuf, which the window takes over, or @reason.
+ */
+typedef void XenHostmemExport(void *opaque, uint32_t blob,
+                              XenHostmemBuffer *buf);
+
 typedef struct XenHostmemConfig {
     PCIDevice *pci;             /* the function that carries the window */
     MemoryRegion *bar;          /* container; the window is put at offset 0 */
     uint64_t size;              /* of the window, bytes, multiple of 4096 */
     uint8_t shm_id;             /* its virtio shared memory region id */
+    XenHostmemRules rules;
+    XenHostmemExport *export;
     XenHostmemSettled *settled;
     void *opaque;
 } XenHostmemConfig;
@@ -86,7 +107,7 @@ void xen_hostmem_free(XenHostmem *h);
  * Returns 0 if the guest may use it now; -EINPROGRESS if it must not be told
  * so before settled() is called. Errors: -EINVAL for an offset or size outside
  * of the window or not aligned, -EEXIST if the blob is mapped already or
- * overlaps another.
+ * overlaps another, -EPERM if it cannot be granted and must not be trapped.
  */
 int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
                     const XenHostmemBuffer *buf);
@@ -105,8 +126,8 @@ int xen_hostmem_unmap(XenHostmem *h, uint32_t blob);
  *
  * Returns 0 if it is mapped, -EINPROGRESS while it is being mapped, -EALREADY
  * while it is being unmapped, -ENOENT if it is not mapped. -EBUSY if the map
- * was refused because the guest holds on to what was in its place; asking
- * forgets it.
+ * was refused, because the guest holds on to what was in its place or because
+ * it cannot be granted and must not be trapped; asking forgets it.
  */
 int xen_hostmem_status(XenHostmem *h, uint32_t blob);
 

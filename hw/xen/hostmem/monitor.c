@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: query-xen-hostmem
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-xen-hostmem.h"
+#include "qapi/util.h"
+#include "hw/pci/pci_device.h"
+#include "device.h"
+#include "reason.h"
+
+static void see_blob(void *opaque, const XenHostmemView *view)
+{
+    XenHostmemInfo *info = opaque;
+    XenHostmemBlob *blob = g_new0(XenHostmemBlob, 1);
+
+    blob->resource_id = view->blob;
+    blob->offset = view->offset;
+    blob->size = view->size;
+    blob->wanted = view->wanted;
+    blob->state = qapi_enum_parse(&XenHostmemBlobState_lookup,
+                                  xen_hostmem_state_name(view->state), -1,
+                                  &error_abort);
+    if (view->state == XEN_HOSTMEM_TRAPPED) {
+        blob->reason = g_strdup(xen_hostmem_reason_name(view->reason));
+        info->trapped += view->size;
+    }
+    /* In reverse: a list grows at its head. */
+    QAPI_LIST_PREPEND(info->blobs, blob);
+}
+
+static XenHostmemBlobList *reverse(XenHostmemBlobList *list)
+{
+    XenHostmemBlobList *reversed = NULL;
+
+    while (list) {
+        XenHostmemBlobList *next = list->next;
+
+        list->next = reversed;
+        reversed = list;
+        list = next;
+    }
+    return reversed;
+}
+
+static XenHostmemFallbackList *count_fallbacks(const XenHostmemCounters *c)
+{
+    XenHostmemFallbackList *list = NULL;
+
+    for (int reason = XEN_HOSTMEM_REASON__MAX - 1; reason >= 0; reason--) {
+        if (c->fallbacks[reason]) {
+            XenHostmemFallback *f = g_new0(XenHostmemFallback, 1);
+
+            f->reason = g_strdup(xen_hostmem_reason_name(reason));
+            f->count = c->fallbacks[reason];
+            QAPI_LIST_PREPEND(list, f);
+        }
+    }
+    return list;
+}
+
+static XenHostmemInfo *describe(XenHostmem *h)
+{
+    const XenHostmemCounters *c = xen_hostmem_window_counters(h->window);
+    XenHostmemInfo *info = g_new0(XenHostmemInfo, 1);
+
+    info->device = object_get_canonical_path(OBJECT(h->cfg.pci));
+    info->size = h->cfg.size;
+    info->policy = h->cfg.rules.grant ?
+                   h->cfg.rules.trap ? XEN_HOSTMEM_POLICY_AUTO :
+                                       XEN_HOSTMEM_POLICY_GRANTED :
+                   XEN_HOSTMEM_POLICY_TRAPPED;
+    info->quota = h->cfg.rules.quota;
+    info->granted = xen_hostmem_window_granted(h->window);
+    info->connected = h->taking;
+    info->provider = h->granter ?
+        g_strdup(qemu_xen_gnttab_dmabuf_name(h->granter)) : NULL;
+    info->maps = c->maps;
+    info->unmaps = c->unmaps;
+    info->grants = c->grants;
+    info->trapped_reads = h->trap.reads;
+    info->trapped_writes = h->trap.writes;
+    info->strays = h->trap.strays;
+    info->fallbacks = count_fallbacks(c);
+    xen_hostmem_window_look(h->window, see_blob, info);
+    info->blobs = reverse(info->blobs);
+    return info;
+}
+
+static int collect(Object *obj, void *opaque)
+{
+    XenHostmemInfoList **list = opaque;
+    XenHostmem *h = (XenHostmem *)object_dynamic_cast(obj, TYPE_XEN_HOSTMEM);
+
+    if (h && h->window) {
+        QAPI_LIST_PREPEND(*list, describe(h));
+    }
+    return 0;
+}
+
+XenHostmemInfoList *qmp_query_xen_hostmem(Error **errp)
+{
+    XenHostmemInfoList *list = NULL;
+
+    object_child_foreach_recursive(object_get_root(), collect, &list);
+    return list;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sessions of a scripted guest
+ */
+
+#include "qemu/osdep.h"
+#include "session.h"
+
+static unsigned pick(Session *s, unsigned n)
+{
+    return s->pick(s->source, n);
+}
+
+void session_start(Session *s, SessionPick *pick_fn, void *source)
+{
+    XenHostmemRules rules;
+    bool proves;
+
+    *s = (Session) { .pick = pick_fn, .source = source };
+    proves = pick(s, 2);
+    rules.grant = pick(s, 8);
+    rules.trap = pick(s, 4);
+    rules.quota = (1 + pick(s, FAKE_PAGES)) * XEN_HOSTMEM_PAGE_SIZE;
+    s->f = fake_guest_new_rules(&rules);
+    s->f->proves = proves;
+}
+
+static int32_t pick_status(Session *s)
+{
+    static const int32_t failures[] = {
+        XEN_HOSTMEM_EIO, XEN_HOSTMEM_ENOMEM, XEN_HOSTMEM_ENODEV,
+    };
+
+    return pick(s, 6) ? XEN_HOSTMEM_OK
+                      : failures[pick(s, G_N_ELEMENTS(failures))];
+}
+
+static uint32_t pick_blob(Session *s)
+{
+    return 1 + pick(s, FAKE_BLOBS);
+}
+
+static void step_map(Session *s)
+{
+    uint32_t blob = pick_blob(s);
+    uint64_t first = pick(s, FAKE_PAGES + 2);
+    uint64_t pages = pick(s, 16);
+
+    if (s->f->blobs[blob].use != FAKE_UNUSED) {
+        return;
+    }
+    switch (pick(s, 8)) {
+    case 0:
+        fake_map_undmabufed(s->f, blob, first, pages,
+                            XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
+        break;
+    case 1:
+        fake_map_undmabufed(s->f, blob, first, pages,
+                            XEN_HOSTMEM_REASON_NO_DESCRIPTORS);
+        break;
+    case 2 ... 3:
+        fake_map_ring(s->f, blob, first, pages);
+        break;
+    default:
+        fake_map(s->f, blob, first, pages);
+        break;
+    }
+}
+
+static void step_answer(Session *s)
+{
+    if (!g_queue_is_empty(&s->f->posted)) {
+        fake_answer(s->f, pick_status(s));
+    }
+}
+
+static void step_frontend(Session *s)
+{
+    if (!s->f->connected) {
+        fake_arrive(s->f);
+    } else if (!pick(s, 3)) {
+        (pick(s, 2) ? fake_leave : fake_crash)(s->f);
+    }
+}
+
+/* Shortages come and go. */
+static void step_shortage(Session *s)
+{
+    s->f->import_error = pick(s, 3) ? 0 : -ENOSPC;
+    s->f->export_error = pick(s, 3) ? XEN_HOSTMEM_REASON_NONE :
+                         XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+}
+
+void session_step(Session *s)
+{
+    switch (pick(s, 17)) {
+    case 0 ... 3:
+        step_map(s);
+        break;
+    case 4 ... 6:
+        fake_unmap(s->f, pick_blob(s));
+        break;
+    case 7 ... 10:
+        step_answer(s);
+        break;
+    case 11:
+        fake_pump(s->f);
+        break;
+    case 12:
+        fake_pass(s->f, (1 + pick(s, 40)) * 1000);
+        break;
+    case 13 ... 14:
+        step_frontend(s);
+        break;
+    case 15:
+        if (!pick(s, 6)) {
+            fake_reset(s->f);
+        }
+        break;
+    case 16:
+        step_shortage(s);
+        break;
+    }
+}
+
+void session_finish(Session *s)
+{
+    FakeGuest *f = s->f;
+
+    if (!f->connected) {
+        fake_arrive(f);
+    }
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        if (f->blobs[blob].use == FAKE_IN_USE) {
+            fake_unmap(f, blob);
+        }
+    }
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_pass(f, XEN_HOSTMEM_MAP_LIMIT_MS + 1000);
+    fake_answer_all(f);
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        g_assert_cmpint(f->blobs[blob].use, !=, FAKE_MAP_PENDING);
+        g_assert_cmpint(f->blobs[blob].use, !=, FAKE_UNMAP_PENDING);
+    }
+    fake_guest_free(f);
+}

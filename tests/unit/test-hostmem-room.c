@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Room and rules: the quota, what is kept for rings, the policies, and the
+ * recovery of what was trapped for lack of something (I5)
+ */
+
+#include "qemu/osdep.h"
+#include "fake-guest.h"
+
+#define PAGES(n) ((n) * (uint64_t)XEN_HOSTMEM_PAGE_SIZE)
+
+static FakeGuest *connected(bool grant, bool trap, unsigned quota)
+{
+    XenHostmemRules rules = { grant, trap, PAGES(quota) };
+    FakeGuest *f = fake_guest_new_rules(&rules);
+
+    fake_arrive(f);
+    return f;
+}
+
+static void expect_granted(FakeGuest *f, int rc)
+{
+    g_assert_cmpint(rc, ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+}
+
+static void unmap_granted(FakeGuest *f, uint32_t blob)
+{
+    g_assert_cmpint(fake_unmap(f, blob), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+}
+
+/* Past the quota a blob is trapped; when room returns it becomes granted. */
+static void test_quota(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map(f, 1, 0, 10));
+    g_assert_cmpint(fake_map(f, 2, 10, 5), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 1);
+    fake_pass(f, 200000);
+    g_assert_cmpuint(f->imports_tried, ==, 1);
+    unmap_granted(f, 1);
+    g_assert_cmpuint(fake_granted(f), ==, 5);
+    fake_guest_free(f);
+}
+
+/* An eighth is only for what may be a ring. */
+static void test_kept_for_rings(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 15), ==, 0);
+    expect_granted(f, fake_map(f, 2, 15, 14));
+    expect_granted(f, fake_map_ring(f, 3, 29, 2));
+    g_assert_cmpint(fake_map_ring(f, 4, 31, 1), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 2);
+    fake_guest_free(f);
+}
+
+/* When room returns, rings are served before older blobs. */
+static void test_rings_first(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map_ring(f, 1, 0, 16));
+    g_assert_cmpint(fake_map(f, 2, 16, 10), ==, 0);
+    g_assert_cmpint(fake_map_ring(f, 3, 26, 10), ==, 0);
+    unmap_granted(f, 1);
+    g_assert_cmpuint(f->frames[16], ==, 0);
+    g_assert_cmpuint(f->frames[26], !=, 0);
+    fake_guest_free(f);
+}
+
+/* A blob too large for the room does not hide a smaller one. */
+static void test_smaller_behind(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map_ring(f, 1, 0, 16));
+    g_assert_cmpint(fake_map(f, 2, 16, 15), ==, 0);
+    g_assert_cmpint(fake_map(f, 3, 31, 4), ==, 0);
+    unmap_granted(f, 1);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* A full table: time alone brings it back, in ever longer steps. */
+static void test_table_full(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->import_error = -ENOSPC;
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 2);
+    fake_pass(f, 300000);
+    /* After 1, 2, 4 ... 64 s and then each 64 s, the first of them alone. */
+    g_assert_cmpuint(f->imports_tried, >=, 8);
+    g_assert_cmpuint(f->imports_tried, <=, 16);
+    f->import_error = 0;
+    fake_pass(f, 65000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 8);
+    fake_guest_free(f);
+}
+
+/* What the guest had no memory for is asked of it again, not in a loop. */
+static void test_guest_full(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+    unsigned posted = 0;
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_pump(f);
+    for (unsigned second = 0; second < 100; second++) {
+        while (!g_queue_is_empty(&f->posted)) {
+            fake_answer(f, XEN_HOSTMEM_ENOMEM);
+            posted++;
+        }
+        fake_pass(f, 1000);
+    }
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(posted, >=, 4);
+    g_assert_cmpuint(posted, <=, 9);
+    fake_pass(f, 65000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* Without descriptors there is no dma-buf: it is asked for again. */
+static void test_no_descriptors(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->export_error = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
+                                        XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
+                    ==, 0);
+    fake_pass(f, 10000);
+    g_assert_cmpuint(f->exports_tried, >=, 3);
+    f->export_error = XEN_HOSTMEM_REASON_NONE;
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* What time does not heal is not tried again. */
+static void test_no_retry(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
+                                        XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
+                    ==, 0);
+    f->import_error = -EOPNOTSUPP;
+    g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
+    fake_pass(f, 100000);
+    g_assert_cmpuint(f->exports_tried, ==, 0);
+    g_assert_cmpuint(f->imports_tried, ==, 1);
+    fake_guest_free(f);
+}
+
+/* xen-hostmem=trapped: the frontend is never asked for anything. */
+static void test_trapped_only(void)
+{
+    FakeGuest *f = connected(false, true, FAKE_PAGES);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    fake_pass(f, 100000);
+    g_assert_cmpuint(f->imports_tried, ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_POLICY), ==, 1);
+    g_assert_cmpint(fake_unmap(f, 1), ==, 0);
+    fake_guest_free(f);
+}
+
+/* xen-hostmem=granted: whatever stands in the way, the map fails. */
+static void test_granted_only(void)
+{
+    FakeGuest *f = connected(true, false, 16);
+
+    f->import_error = -ENOSPC;
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EPERM);
+    f->import_error = 0;
+    g_assert_cmpint(fake_map(f, 1, 0, 15), ==, -EPERM);
+    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
+                                        XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
+                    ==, -EPERM);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 8), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, XEN_HOSTMEM_OK);
+    fake_answer(f, XEN_HOSTMEM_EIO);
+    fake_answer_all(f);
+    fake_pass(f, 2000);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+
+    expect_granted(f, fake_map(f, 1, 0, 8));
+    g_assert_cmpuint(fake_granted(f), ==, 8);
+    fake_guest_free(f);
+}
+
+static void test_granted_only_without_frontend(void)
+{
+    XenHostmemRules rules = { true, false, FAKE_SIZE };
+    FakeGuest *f = fake_guest_new_rules(&rules);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EPERM);
+    fake_arrive(f);
+    expect_granted(f, fake_map(f, 1, 0, 4));
+    /* What is in use stays usable when the driver leaves (I1). */
+    fake_leave(f);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+    fake_arrive(f);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* A map that waited for its range is refused, too, if it cannot be granted. */
+static void test_granted_only_after_wait(void)
+{
+    FakeGuest *f = connected(true, false, FAKE_PAGES);
+
+    expect_granted(f, fake_map(f, 1, 0, 4));
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
+    f->import_error = -ENOSPC;
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_pass(f, 1000);
+    g_assert_true(fake_take_settled(f, 2));
+    g_assert_cmpint(f->blobs[2].use, ==, FAKE_UNUSED);
+    fake_guest_free(f);
+}
+
+static void collect(void *opaque, const XenHostmemView *view)
+{
+    g_array_append_val((GArray *)opaque, *view);
+}
+
+static void test_look(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+    g_autoptr(GArray) views = g_array_new(false, false, sizeof(XenHostmemView));
+    XenHostmemView *v;
+
+    expect_granted(f, fake_map(f, 2, 8, 4));
+    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
+                                        XEN_HOSTMEM_REASON_NOT_CACHED), ==, 0);
+    xen_hostmem_window_look(f->w, collect, views);
+    g_assert_cmpuint(views->len, ==, 2);
+    v = &g_array_index(views, XenHostmemView, 0);
+    g_assert_cmpuint(v->blob, ==, 1);
+    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_TRAPPED);
+    g_assert_cmpint(v->reason, ==, XEN_HOSTMEM_REASON_NOT_CACHED);
+    v = &g_array_index(views, XenHostmemView, 1);
+    g_assert_cmpuint(v->blob, ==, 2);
+    g_assert_cmpuint(v->offset, ==, PAGES(8));
+    g_assert_cmpuint(v->size, ==, PAGES(4));
+    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_MAPPED);
+    g_assert_true(v->wanted);
+    g_assert_cmpuint(xen_hostmem_window_counters(f->w)->maps, ==, 2);
+    g_assert_cmpuint(xen_hostmem_window_counters(f->w)->grants, ==, 1);
+    unmap_granted(f, 2);
+    g_assert_cmpuint(xen_hostmem_window_counters(f->w)->unmaps, ==, 1);
+    fake_guest_free(f);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/room/quota", test_quota);
+    g_test_add_func("/room/kept-for-rings", test_kept_for_rings);
+    g_test_add_func("/room/rings-first", test_rings_first);
+    g_test_add_func("/room/smaller-behind", test_smaller_behind);
+    g_test_add_func("/room/table-full", test_table_full);
+    g_test_add_func("/room/guest-full", test_guest_full);
+    g_test_add_func("/room/no-descriptors", test_no_descriptors);
+    g_test_add_func("/room/no-retry", test_no_retry);
+    g_test_add_func("/room/trapped-only", test_trapped_only);
+    g_test_add_func("/room/granted-only", test_granted_only);
+    g_test_add_func("/room/granted-only-without-frontend",
+                    test_granted_only_without_frontend);
+    g_test_add_func("/room/granted-only-after-wait",
+                    test_granted_only_after_wait);
+    g_test_add_func("/room/look", test_look);
+    return g_test_run();
+}
