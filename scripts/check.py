@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import fuzz as fuzzers
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build")
 QEMU = os.path.join(BUILD, "qemu")
@@ -19,7 +21,8 @@ LIMIT = 180             # seconds for one program
 
 # Upstream's tests of what we hook into, beside our own.
 QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
-          "tests/qtest/device-introspect-test")
+          "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
+          "tests/qtest/test-hmp")
 UPSTREAM_UNITS = ("tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + UPSTREAM_UNITS
 
@@ -54,6 +57,9 @@ def tap(name, command, **options):
     return results
 
 
+FUZZ_RUNS = 50000       # of each fuzzer; "make fuzz" does more
+
+
 # Suites: each yields (name, result, reason)
 
 def unit():
@@ -67,10 +73,24 @@ def unit():
     if status:
         return [("build", "fail", tail(output, 40))]
     results = []
-    for program in ("ring", "window", "session", "fault", "parked"):
+    for program in ("ring", "window", "room", "session", "fault", "parked"):
         results += tap(program, [f"{folder}/tests/unit/test-{program}", "--tap"],
                        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1",
                             "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"})
+    return results
+
+
+def fuzz():
+    """The kept inputs, and some new ones."""
+    try:
+        found = fuzzers.run(FUZZ_RUNS)
+    except subprocess.CalledProcessError as why:
+        return [("build", "fail", tail(why.stdout, 40))]
+    results = []
+    for name, (done, finding) in found.items():
+        if not finding and done < FUZZ_RUNS:
+            finding = f"{done} executions only"
+        results.append((name, "fail" if finding else "pass", finding or ""))
     return results
 
 
@@ -178,7 +198,7 @@ def setup():
     return tap("setup", ["cat", os.path.join(BUILD, "results", "setup.tap")])
 
 
-SUITES = {"unit": unit, "qtest": qtest, "lint": lint, "setup": setup}
+SUITES = {"unit": unit, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup}
 
 
 def main():

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 in_base="$TOP/scripts/in-base.sh"
-fast_suites="unit qtest lint setup"
+fast_suites="unit fuzz qtest lint setup"
 
 build()
 {
@@ -40,7 +40,7 @@ check_fast()
 {
     rm -rf "$BUILD/results"
     build_for_tests
-    step "unit tests, qtests, style, the build's error messages"
+    step "unit tests, fuzzing, qtests, style, the build's error messages"
     mkdir -p "$BUILD/results"
     "$TOP/scripts/check-setup.sh" >"$BUILD/results/setup.tap" 2>&1 || true
     # shellcheck disable=SC2086 # a list
@@ -80,5 +80,9 @@ check-all)
     check all
     report lab
     ;;
-*) die "usage: run.sh build|demo|check-fast|check|check-all" ;;
+fuzz)
+    "$TOP/scripts/base.sh" build
+    exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
+    ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all|fuzz" ;;
 esac
