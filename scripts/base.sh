@@ -9,7 +9,7 @@
 
 # GiB that everything takes: the cache when it is empty, build/ of one checkout.
 CACHE_NEEDS=5
-BUILD_NEEDS=4
+BUILD_NEEDS=2
 
 need_space()
 {

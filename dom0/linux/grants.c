@@ -12,6 +12,7 @@
  */
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <xen/grant_table.h>
 
@@ -40,23 +41,55 @@ void xdg_grants_free(struct xdg_grants *grants)
 	grants->refs = NULL;
 }
 
+/* A large set leaves room for this many references. */
+static unsigned short reserve = 1024;
+module_param(reserve, ushort, 0644);
+MODULE_PARM_DESC(reserve,
+		 "an import of more pages than this leaves as many references free");
+
+/*
+ * The table is one for all peers. Small buffers may be rings, for which there
+ * is no slow path: those must not find it full of bulk data, not even while
+ * that is being granted.
+ */
+static int leave_room(const struct xdg_grants *grants)
+{
+	u32 wanted = READ_ONCE(reserve);
+	grant_ref_t head;
+	int err;
+
+	if (!wanted || grants->size <= wanted)
+		return 0;
+	wanted = min3(wanted + XDG_RESCHED_EVERY,
+		      wanted + grants->size - grants->live, (u32)U16_MAX);
+	err = gnttab_alloc_grant_references(wanted, &head);
+	if (err < 0)
+		return err;
+	gnttab_free_grant_references(head);
+	return 0;
+}
+
 /*
  * One reference at a time: the kernel's call for many takes a u16 count and
  * would silently allocate fewer.
  */
 int xdg_grants_add(struct xdg_grants *grants, domid_t domid, unsigned long gfn)
 {
-	int ref;
+	int ref, err;
 
 	if (WARN_ON(grants->live == grants->size))
 		return -EINVAL;
+	if (grants->live % XDG_RESCHED_EVERY == 0) {
+		cond_resched();
+		err = leave_room(grants);
+		if (err)
+			return err;
+	}
 	ref = gnttab_grant_foreign_access(domid, gfn, 0);
 	if (ref < 0)
 		return ref;
 	grants->refs[grants->live++] = ref;
 	atomic_inc(&xdg_stats.references);
-	if (grants->live % XDG_RESCHED_EVERY == 0)
-		cond_resched();
 	return 0;
 }
 

@@ -323,9 +323,19 @@ int xen_hostmem_map(struct xen_hostmem *hm,
 	struct xen_hostmem_mapping *m;
 	int status;
 
-	if (xen_hostmem_window_check(&hm->window) ||
-	    !is_hole(hm->window.gpa + cmd->offset, cmd->nr_pages))
+	if (xen_hostmem_window_check(&hm->window)) {
+		dev_warn_ratelimited(&hm->dev->dev,
+				     "the GPU does not decode its BAR, or that is not at %#llx any more\n",
+				     hm->window.gpa);
 		return XEN_HOSTMEM_ENODEV;
+	}
+	if (!is_hole(hm->window.gpa + cmd->offset, cmd->nr_pages)) {
+		dev_warn_ratelimited(&hm->dev->dev,
+				     "%u pages at %#llx are not all holes\n",
+				     cmd->nr_pages,
+				     hm->window.gpa + cmd->offset);
+		return XEN_HOSTMEM_ENODEV;
+	}
 	if (find_overlap(hm, cmd->offset, end))
 		return XEN_HOSTMEM_EEXIST;
 	m = new_mapping(hm, cmd);

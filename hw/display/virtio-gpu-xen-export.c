@@ -27,15 +27,11 @@ static int udmabuf_device(void)
     return fd;
 }
 
-static bool out_of_descriptors(void)
+/* @otherwise: the reason if it is not that. */
+static XenHostmemReason reason_of_failure(XenHostmemReason otherwise)
 {
-    int fd = qemu_dup(STDERR_FILENO);
-
-    if (fd >= 0) {
-        close(fd);
-        return false;
-    }
-    return errno == EMFILE || errno == ENFILE;
+    return xen_hostmem_out_of_descriptors() ?
+           XEN_HOSTMEM_REASON_NO_DESCRIPTORS : otherwise;
 }
 
 /* Consumes @memfd. */
@@ -50,7 +46,7 @@ static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
     int fd = -1;
 
     if (device < 0) {
-        buf->reason = XEN_HOSTMEM_REASON_NO_UDMABUF;
+        buf->reason = reason_of_failure(XEN_HOSTMEM_REASON_NO_UDMABUF);
     } else {
         /* udmabuf insists; if the seals are sealed it will say so. */
         fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK);
@@ -59,9 +55,7 @@ static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
             warn_report_once("virtio-gpu: UDMABUF_CREATE of %" PRIu64
                              " bytes: %s", (uint64_t)create.size,
                              strerror(errno));
-            buf->reason = out_of_descriptors() ?
-                          XEN_HOSTMEM_REASON_NO_DESCRIPTORS :
-                          XEN_HOSTMEM_REASON_UDMABUF_FAILED;
+            buf->reason = reason_of_failure(XEN_HOSTMEM_REASON_UDMABUF_FAILED);
         }
     }
     close(memfd);
@@ -89,9 +83,7 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
     }
     buf->reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE;
     if (virgl_renderer_resource_export_blob(resource_id, &type, &fd)) {
-        if (out_of_descriptors()) {
-            buf->reason = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
-        }
+        buf->reason = reason_of_failure(buf->reason);
         return;
     }
     switch (type) {

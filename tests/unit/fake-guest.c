@@ -109,6 +109,9 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
     if (f->import_error) {
         return f->import_error;
     }
+    if (nr_pages > f->import_limit) {
+        return -ENOSPC;
+    }
     *handle = f->imports->len;
     for (uint32_t i = 0; i < nr_pages; i++) {
         refs[i] = make_ref(*handle, i);
@@ -151,13 +154,30 @@ static void fake_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
 
     g_assert_true(f->blobs[blob].use == FAKE_IN_USE ||
                   f->blobs[blob].use == FAKE_MAP_PENDING);
+    g_assert_cmpint(buf->dmabuf, ==, -1);
     f->exports_tried++;
     buf->dmabuf = -1;
-    buf->reason = f->export_error;
-    if (!f->export_error) {
+    if (f->export_error && (f->export_fails & (1u << blob))) {
+        buf->reason = f->export_error;
+    } else {
         buf->dmabuf = fake_dmabuf();
         f->blobs[blob].buffer = identify(buf->dmabuf);
     }
+}
+
+static bool in_use(const FakeGuest *f, uint64_t offset)
+{
+    uint64_t page = offset / XEN_HOSTMEM_PAGE_SIZE;
+
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        const FakeBlob *b = &f->blobs[blob];
+
+        if (b->use == FAKE_IN_USE && page >= b->first &&
+            page < b->first + b->pages) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool fake_post(void *opaque, const XenHostmemRequest *req,
@@ -170,6 +190,7 @@ static bool fake_post(void *opaque, const XenHostmemRequest *req,
     g_assert_cmpuint(req->nr_pages, >, 0);
     g_assert_cmpuint(req->offset + (uint64_t)req->nr_pages *
                      XEN_HOSTMEM_PAGE_SIZE, <=, FAKE_SIZE);
+    g_assert_true(req->live || !in_use(f, req->offset));        /* R12 */
     if (g_queue_get_length(&f->posted) == FAKE_SLOTS) {
         return false;
     }
@@ -193,7 +214,17 @@ static void fake_wake(void *opaque)
 {
     FakeGuest *f = opaque;
 
-    f->woken++;
+    f->woken = true;
+}
+
+static bool is_granted(const FakeGuest *f, const FakeBlob *b)
+{
+    for (uint64_t i = 0; i < b->pages; i++) {
+        if (!f->frames[b->first + i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* What virtio-gpu-xen.c does: see how the blob stands now. */
@@ -207,6 +238,8 @@ static void fake_settled(void *opaque, uint32_t blob)
     case 0:
         g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
         b->use = FAKE_IN_USE;
+        /* xen-hostmem=granted: not told before it is. */
+        g_assert_true(f->rules.trap || is_granted(f, b));
         break;
     case -EBUSY:
         g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
@@ -259,6 +292,8 @@ FakeGuest *fake_guest_new_rules(const XenHostmemRules *rules)
 
     f->rules = *rules;
     f->proves = true;
+    f->import_limit = UINT32_MAX;
+    f->export_fails = UINT32_MAX;
     f->imports = g_array_new(false, false, sizeof(FakeImport));
     f->settled = g_array_new(false, false, sizeof(uint32_t));
     g_queue_init(&f->posted);
@@ -452,13 +487,21 @@ void fake_pass(FakeGuest *f, int64_t ms)
 {
     for (int64_t end = f->now + ms; f->now < end;) {
         f->now += MIN(1000, end - f->now);
-        xen_hostmem_window_tick(f->w);
+        if (f->woken) {
+            fake_pump(f);
+        }
+        if (f->ticking) {
+            f->ticking = xen_hostmem_window_tick(f->w);
+        }
         check(f);
     }
 }
 
+/* What client.c's BH does. */
 void fake_pump(FakeGuest *f)
 {
+    f->woken = false;
+    f->ticking = true;
     xen_hostmem_window_pump(f->w);
     check(f);
 }

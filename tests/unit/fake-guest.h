@@ -48,14 +48,17 @@ typedef struct FakeGuest {
     GArray *imports;                    /* FakeImport, by handle */
     GQueue posted;                      /* FakeRequest, oldest first */
     bool connected;
-    unsigned pushed, woken;
+    unsigned pushed;
+    bool woken, ticking;                /* the main loop's BH and timer */
     int64_t now;
     GArray *settled;                    /* blobs, as delivered */
     unsigned transitions[XEN_HOSTMEM_GONE + 1];
 
     /* Script: */
     int import_error;                   /* 0, or what import() returns */
+    uint32_t import_limit;              /* pages; more is ENOSPC */
     XenHostmemReason export_error;      /* NONE, or why export() fails */
+    uint32_t export_fails;              /* for these blobs, a bit each */
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() knows without asking */
 } FakeGuest;
@@ -87,7 +90,7 @@ void fake_answer(FakeGuest *f, int32_t status);
 /* Answers until there is nothing left to answer; all with 0. */
 void fake_answer_all(FakeGuest *f);
 
-/* Lets time pass, a tick a second. */
+/* Lets time pass, with a tick of the main loop's each second, if wanted. */
 void fake_pass(FakeGuest *f, int64_t ms);
 void fake_pump(FakeGuest *f);
 

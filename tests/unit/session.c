@@ -4,6 +4,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "hw/xen/hostmem/reason.h"
 #include "session.h"
 
 static unsigned pick(Session *s, unsigned n)
@@ -29,6 +30,7 @@ static int32_t pick_status(Session *s)
 {
     static const int32_t failures[] = {
         XEN_HOSTMEM_EIO, XEN_HOSTMEM_ENOMEM, XEN_HOSTMEM_ENODEV,
+        XEN_HOSTMEM_EEXIST, XEN_HOSTMEM_EINVAL,
     };
 
     return pick(s, 6) ? XEN_HOSTMEM_OK
@@ -86,9 +88,13 @@ static void step_frontend(Session *s)
 /* Shortages come and go. */
 static void step_shortage(Session *s)
 {
-    s->f->import_error = pick(s, 3) ? 0 : -ENOSPC;
-    s->f->export_error = pick(s, 3) ? XEN_HOSTMEM_REASON_NONE :
-                         XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+    static const int errors[] = { 0, 0, 0, -ENOSPC, -ENOSYS, -EOPNOTSUPP };
+
+    s->f->import_error = errors[pick(s, G_N_ELEMENTS(errors))];
+    s->f->import_limit = pick(s, 2) ? UINT32_MAX : pick(s, 16);
+    s->f->export_error = pick(s, 2) ? XEN_HOSTMEM_REASON_NO_DESCRIPTORS :
+                         XEN_HOSTMEM_REASON_UDMABUF_FAILED;
+    s->f->export_fails = pick(s, 2) ? 0 : pick(s, 256) << 1;
 }
 
 void session_step(Session *s)
@@ -123,6 +129,34 @@ void session_step(Session *s)
     }
 }
 
+/* Nothing that time heals is left after some time without any shortage. */
+static void check_recovered(void *opaque, const XenHostmemView *view)
+{
+    FakeGuest *f = opaque;
+    bool room = view->size <= f->rules.quota -
+                              xen_hostmem_window_granted(f->w);
+
+    if (view->state != XEN_HOSTMEM_TRAPPED || !view->wanted ||
+        !xen_hostmem_reason_may_pass(view->reason)) {
+        return;
+    }
+    g_assert_cmpint(view->reason, ==, XEN_HOSTMEM_REASON_QUOTA);
+    /* What is kept for rings is not room. */
+    g_assert_true(!room || f->rules.quota < FAKE_SIZE);
+}
+
+static void recover(FakeGuest *f)
+{
+    f->import_error = 0;
+    f->import_limit = UINT32_MAX;
+    f->export_fails = 0;
+    for (int second = 0; second < 200; second++) {
+        fake_pass(f, 1000);
+        fake_answer_all(f);
+    }
+    xen_hostmem_window_look(f->w, check_recovered, f);
+}
+
 void session_finish(Session *s)
 {
     FakeGuest *f = s->f;
@@ -130,6 +164,7 @@ void session_finish(Session *s)
     if (!f->connected) {
         fake_arrive(f);
     }
+    recover(f);
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         if (f->blobs[blob].use == FAKE_IN_USE) {
             fake_unmap(f, blob);

@@ -242,6 +242,233 @@ static void test_granted_only_after_wait(void)
     fake_guest_free(f);
 }
 
+/* What a blob lacks for good does not hide those behind it. */
+static void test_lasting_lack(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map(f, 1, 20, 10));
+    f->export_error = XEN_HOSTMEM_REASON_UDMABUF_FAILED;
+    g_assert_cmpint(fake_map_undmabufed(f, 2, 0, 4,
+                                        XEN_HOSTMEM_REASON_UDMABUF_FAILED),
+                    ==, 0);
+    g_assert_cmpint(fake_map(f, 3, 40, 10), ==, 0);
+    unmap_granted(f, 1);
+    g_assert_cmpuint(fake_granted(f), ==, 10);
+    fake_guest_free(f);
+}
+
+/* A table that is too full for a large blob is tried for a small one. */
+static void test_table_full_for_large(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->import_limit = 2;
+    g_assert_cmpint(fake_map(f, 1, 0, 8), ==, 0);
+    g_assert_cmpint(fake_map(f, 2, 8, 4), ==, 0);
+    f->import_limit = 4;
+    fake_pass(f, 5000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* Answers all; maps of what is at the window's start with ENOMEM. */
+static unsigned refuse_first(FakeGuest *f)
+{
+    unsigned refused = 0;
+
+    while (!g_queue_is_empty(&f->posted)) {
+        const FakeRequest *r = g_queue_peek_head(&f->posted);
+        bool first = r->req.offset == 0;
+
+        refused += first;
+        fake_answer(f, first ? XEN_HOSTMEM_ENOMEM : XEN_HOSTMEM_OK);
+    }
+    return refused;
+}
+
+/* A guest that unmaps at will does not set the pace of the tries. */
+static void test_unmap_storm(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+    unsigned refused = 0;
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_pump(f);
+    refused += refuse_first(f);
+    for (int i = 0; i < 1000; i++) {
+        g_assert_cmpint(fake_map(f, 2, 10, 1), ==, -EINPROGRESS);
+        fake_pump(f);
+        refused += refuse_first(f);
+        fake_unmap(f, 2);
+        fake_pump(f);
+        refused += refuse_first(f);
+    }
+    g_assert_cmpuint(refused, <, 4);
+    fake_guest_free(f);
+}
+
+/* Blobs that the guest had no room for are asked of it one at a time. */
+static void test_one_at_a_time(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+    unsigned posted = 0;
+
+    for (uint32_t blob = 1; blob <= FAKE_BLOBS; blob++) {
+        g_assert_cmpint(fake_map(f, blob, 4 * blob, 2), ==, -EINPROGRESS);
+        fake_pump(f);
+        fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    }
+    for (int second = 0; second < 100; second++) {
+        fake_pass(f, 1000);
+        while (!g_queue_is_empty(&f->posted)) {
+            fake_answer(f, XEN_HOSTMEM_ENOMEM);
+            posted++;
+        }
+    }
+    g_assert_cmpuint(posted, >=, 5);
+    g_assert_cmpuint(posted, <=, 9);
+    /* If one helps, the others follow at once. */
+    fake_pass(f, 65000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 2 * FAKE_BLOBS);
+    fake_guest_free(f);
+}
+
+/* However late the guest says that it lacks something, it is asked again. */
+static void test_late_lack(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    fake_pass(f, 10000);
+    fake_arrive(f);
+    fake_pass(f, 10000);
+    fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* Quota that a refused blob gives back is the next one's. */
+static void test_quota_after_refusal(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    fake_leave(f);
+    g_assert_cmpint(fake_map_ring(f, 1, 0, 4), ==, 0);
+    g_assert_cmpint(fake_map_ring(f, 2, 10, 14), ==, 0);
+    fake_arrive(f);
+    fake_pass(f, 10000);
+    fake_answer(f, XEN_HOSTMEM_EIO);
+    fake_pass(f, 2000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 14);
+    fake_guest_free(f);
+}
+
+/* Without a dma-buf nobody knows that it is a ring: look first, then judge. */
+static void test_ring_without_descriptors(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map(f, 1, 0, 14));
+    f->export_error = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+    g_assert_cmpint(fake_map_undmabufed(f, 2, 20, 2,
+                                        XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
+                    ==, 0);
+    fake_pass(f, 10000);
+    g_assert_cmpuint(f->exports_tried, >, 2);
+    fake_guest_free(f);
+}
+
+/* A shortage that is over does not make the next one last longer. */
+static void test_backoff_ends(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->import_error = -ENOSPC;
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    fake_pass(f, 300000);
+    f->import_error = 0;
+    fake_pass(f, 65000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_pass(f, 3600000);
+    f->import_error = -ENOSPC;
+    g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
+    fake_pass(f, 2000);
+    f->import_error = 0;
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 8);
+    fake_guest_free(f);
+}
+
+/* A reason that replaces another is told and counted. */
+static void test_reason_changes(void)
+{
+    FakeGuest *f = fake_guest_new();
+    unsigned told;
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    told = f->transitions[XEN_HOSTMEM_TRAPPED];
+    f->import_error = -ENOSPC;
+    fake_arrive(f);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_TRAPPED], ==, told + 1);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 1);
+    fake_pass(f, 100000);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 1);
+    fake_guest_free(f);
+}
+
+/* When the driver comes, rings are served before blobs at lower offsets. */
+static void test_rings_first_at_arrival(void)
+{
+    XenHostmemRules rules = { true, true, PAGES(16) };
+    FakeGuest *f = fake_guest_new_rules(&rules);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 14), ==, 0);
+    g_assert_cmpint(fake_map_ring(f, 2, 20, 10), ==, 0);
+    fake_arrive(f);
+    fake_answer_all(f);
+    g_assert_cmpuint(f->frames[20], !=, 0);
+    fake_guest_free(f);
+}
+
+/* xen-hostmem=granted: a crash in the middle of a map refuses it. */
+static void test_granted_only_crash(void)
+{
+    FakeGuest *f = connected(true, false, FAKE_PAGES);
+
+    g_assert_cmpint(fake_map(f, 1, 0, 8), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, XEN_HOSTMEM_OK);
+    f->proves = false;
+    fake_crash(f);
+    fake_pass(f, 2000);
+    g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
+    fake_guest_free(f);
+}
+
+/* The same if what was half mapped cannot be undone. */
+static void test_granted_only_stuck(void)
+{
+    FakeGuest *f = connected(true, false, FAKE_PAGES);
+
+    f->proves = false;
+    g_assert_cmpint(fake_map(f, 1, 0, 8), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, XEN_HOSTMEM_OK);
+    fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    fake_answer(f, XEN_HOSTMEM_EIO);
+    fake_pass(f, 2000);
+    g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
+    fake_guest_free(f);
+}
+
 static void collect(void *opaque, const XenHostmemView *view)
 {
     g_array_append_val((GArray *)opaque, *view);
@@ -293,5 +520,19 @@ int main(int argc, char **argv)
     g_test_add_func("/room/granted-only-after-wait",
                     test_granted_only_after_wait);
     g_test_add_func("/room/look", test_look);
+    g_test_add_func("/room/lasting-lack", test_lasting_lack);
+    g_test_add_func("/room/table-full-for-large", test_table_full_for_large);
+    g_test_add_func("/room/unmap-storm", test_unmap_storm);
+    g_test_add_func("/room/one-at-a-time", test_one_at_a_time);
+    g_test_add_func("/room/late-lack", test_late_lack);
+    g_test_add_func("/room/quota-after-refusal", test_quota_after_refusal);
+    g_test_add_func("/room/ring-without-descriptors",
+                    test_ring_without_descriptors);
+    g_test_add_func("/room/backoff-ends", test_backoff_ends);
+    g_test_add_func("/room/reason-changes", test_reason_changes);
+    g_test_add_func("/room/rings-first-at-arrival",
+                    test_rings_first_at_arrival);
+    g_test_add_func("/room/granted-only-crash", test_granted_only_crash);
+    g_test_add_func("/room/granted-only-stuck", test_granted_only_stuck);
     return g_test_run();
 }

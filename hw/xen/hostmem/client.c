@@ -20,10 +20,12 @@ static int client_import(void *opaque, int dmabuf, uint32_t nr_pages,
                          uint32_t *refs, uint64_t *handle)
 {
     XenHostmem *h = opaque;
-    int rc = -ENOSYS;
+    int rc;
 
     xen_hostmem_open_provider(h);
-    if (h->granter) {
+    if (!h->granter) {
+        rc = xen_hostmem_out_of_descriptors() ? -EMFILE : -ENOSYS;
+    } else {
         rc = qemu_xen_gnttab_dmabuf_import(h->granter,
                                            XEN_DEVICE(h)->frontend_id, dmabuf,
                                            nr_pages, refs, handle);
@@ -90,11 +92,12 @@ static void tell_reason(XenHostmem *h, const XenHostmemTransition *t)
     if (!h->told[t->reason]) {
         h->told[t->reason] = true;
         warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB) is "
-                    "not granted, so %s: %s",
+                    "not granted, so %s: %s (%s)",
                     t->blob, t->nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),
                     h->cfg.rules.trap ? "access to it is trapped and slow" :
                                         "the guest cannot map it",
-                    xen_hostmem_reason_text(t->reason));
+                    xen_hostmem_reason_text(t->reason),
+                    xen_hostmem_reason_name(t->reason));
     }
 }
 

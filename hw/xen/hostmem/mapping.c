@@ -46,7 +46,9 @@ void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to)
     };
 
     m->state = to;
-    if (t.from != t.to) {
+    /* Why it is trapped may change while it is: that is to be seen, too. */
+    if (t.from != t.to || (to == XEN_HOSTMEM_TRAPPED && t.reason != m->told)) {
+        m->told = t.reason;
         count(m);
         m->window->ops->transition(m->window->opaque, &t);
     }
@@ -248,7 +250,11 @@ static void release(XenHostmemMapping *m, bool confirmed)
 
     if (w->ops->release(w->opaque, m->handle, confirmed) < 0) {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_QUARANTINED);
-        xen_hostmem_mapping_settle(m);
+        if (m->wanted) {
+            xen_hostmem_mapping_settle_trapped(m);
+        } else {
+            xen_hostmem_mapping_settle(m);
+        }
         w->ops->wake(w->opaque);
         return;
     }
@@ -256,6 +262,7 @@ static void release(XenHostmemMapping *m, bool confirmed)
     if (m->wanted) {
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
         xen_hostmem_mapping_settle_trapped(m);
+        xen_hostmem_room_returned(w, false);
         /* Proof that came after the next frontend: it may have the blob. */
         if (w->accepting && m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
             m->live = true;
@@ -266,7 +273,7 @@ static void release(XenHostmemMapping *m, bool confirmed)
         xen_hostmem_mapping_settle(m);
         xen_hostmem_window_vacate(w, m);
         xen_hostmem_mapping_free(m);
-        xen_hostmem_room_returned(w);
+        xen_hostmem_room_returned(w, true);
     }
 }
 
@@ -311,6 +318,9 @@ static void map_replied(XenHostmemChunk *c, int32_t status)
         g_clear_pointer(&m->refs, g_free);
         xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_MAPPED);
         xen_hostmem_mapping_settle(m);
+        if (m->live) {
+            xen_hostmem_room_found(m->window);
+        }
     }
 }
 

@@ -32,6 +32,7 @@ struct XenHostmemMapping {
     XenHostmemWindow *window;
     XenHostmemState state;
     XenHostmemReason reason;    /* why it is trapped, if it is */
+    XenHostmemReason told;      /* the reason in the last transition */
     uint32_t blob;
     uint64_t offset;            /* bytes */
     uint64_t nr_pages;
@@ -61,8 +62,9 @@ struct XenHostmemWindow {
     XenHostmemRules rules;
     XenHostmemCounters counters;
     uint64_t granted_pages;     /* of all imports, also those in quarantine */
-    bool room_returned;         /* since the last look at who waits for some */
-    int64_t retry_at;           /* ms */
+    bool try_quota;             /* what waits for the quota may be tried */
+    bool try_others;            /* and what waits for something else */
+    int64_t retry_at;           /* ms; when it may be anyhow */
     int64_t retry_ms;           /* between the last try and the next */
     uint64_t next_id;
     GTree *placed;              /* by range: all but those WAITING */
@@ -121,7 +123,7 @@ void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to);
 /* The user's wait is over, if it waits. */
 void xen_hostmem_mapping_settle(XenHostmemMapping *m);
 
-/* As that, for a mapping that is trapped: if it must not be, it is refused. */
+/* As that, for one that is not granted: if it has to be, it is refused. */
 void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m);
 
 /* window.c: the mappings that hold a range, for loops that free some. */
@@ -132,10 +134,19 @@ GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w);
  */
 bool xen_hostmem_room_for(const XenHostmemMapping *m);
 
+/* Shared memory, and small: never to be trapped if that can be helped. */
+bool xen_hostmem_may_be_ring(const XenHostmemMapping *m);
+
 /**
- * xen_hostmem_room_returned: something has been given back
+ * xen_hostmem_room_returned: an import has ended
+ * @unmapped: because the GPU device unmapped the blob
  */
-void xen_hostmem_room_returned(XenHostmemWindow *w);
+void xen_hostmem_room_returned(XenHostmemWindow *w, bool unmapped);
+
+/**
+ * xen_hostmem_room_found: the guest mapped what had been trapped
+ */
+void xen_hostmem_room_found(XenHostmemWindow *w);
 
 /**
  * xen_hostmem_room_retry: try to grant what is trapped for lack of room, if

@@ -85,6 +85,11 @@ static const struct {
         "the guest could not map the references: raise max_maptrack_frames in "
         "its xl.cfg",
     },
+    [XEN_HOSTMEM_REASON_GUEST_NO_WINDOW] = {
+        "guest-no-window",
+        "the GPU's BAR is switched off in the guest, or is not where its "
+        "driver found it (see the guest's log)",
+    },
     [XEN_HOSTMEM_REASON_GUEST_REFUSED] = {
         "guest-refused",
         "the guest's driver refused the mapping (see the guest's log)",
@@ -138,6 +143,7 @@ bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
     case XEN_HOSTMEM_REASON_NO_MEMORY:
     case XEN_HOSTMEM_REASON_NO_DESCRIPTORS:
     case XEN_HOSTMEM_REASON_GUEST_NO_MEMORY:
+    case XEN_HOSTMEM_REASON_GUEST_NO_WINDOW:
         return true;
     default:
         return false;
@@ -146,6 +152,12 @@ bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
 
 XenHostmemReason xen_hostmem_reason_of_reply(int32_t status)
 {
-    return status == XEN_HOSTMEM_ENOMEM ? XEN_HOSTMEM_REASON_GUEST_NO_MEMORY
-                                        : XEN_HOSTMEM_REASON_GUEST_REFUSED;
+    switch (status) {
+    case XEN_HOSTMEM_ENOMEM:
+        return XEN_HOSTMEM_REASON_GUEST_NO_MEMORY;
+    case XEN_HOSTMEM_ENODEV:
+        return XEN_HOSTMEM_REASON_GUEST_NO_WINDOW;
+    default:
+        return XEN_HOSTMEM_REASON_GUEST_REFUSED;
+    }
 }

@@ -22,7 +22,7 @@
 #define RETRY_FIRST_MS          1000
 #define RETRY_LAST_MS           64000
 
-static bool may_be_ring(const XenHostmemMapping *m)
+bool xen_hostmem_may_be_ring(const XenHostmemMapping *m)
 {
     return m->buf.shared_memory && m->nr_pages <= RING_MAX_PAGES;
 }
@@ -33,7 +33,7 @@ bool xen_hostmem_room_for(const XenHostmemMapping *m)
     uint64_t quota = w->rules.quota >> XEN_HOSTMEM_PAGE_SHIFT;
 
     /* A quota as large as the window is none: what is in it fits. */
-    if (w->rules.quota < w->size && !may_be_ring(m)) {
+    if (w->rules.quota < w->size && !xen_hostmem_may_be_ring(m)) {
         quota -= MIN(quota / KEPT_SHARE, KEPT_MAX_PAGES);
     }
     return w->granted_pages <= quota &&
@@ -46,42 +46,61 @@ static bool waits_for_room(const XenHostmemMapping *m)
            xen_hostmem_reason_may_pass(m->reason);
 }
 
-/*
- * Returns false if what stands in the way is not the quota: the kernel's
- * answer to the next blob would be the same.
- */
-static bool try_again(XenHostmemMapping *m)
+/* One look at all that wait. */
+typedef struct Round {
+    bool quota_only;
+    /* By reason: who has as many pages need not be tried in this round. */
+    uint64_t hopeless_from[XEN_HOSTMEM_REASON__MAX];
+} Round;
+
+static bool is_hopeless(const Round *r, const XenHostmemMapping *m)
+{
+    return (r->quota_only && m->reason != XEN_HOSTMEM_REASON_QUOTA) ||
+           m->nr_pages >= r->hopeless_from[m->reason];
+}
+
+static void try_again(Round *r, XenHostmemMapping *m)
 {
     XenHostmemWindow *w = m->window;
+    XenHostmemReason before = m->reason;
 
-    if (!xen_hostmem_room_for(m)) {
-        return true;
-    }
     if (m->buf.dmabuf < 0) {
         w->ops->export(w->opaque, m->blob, &m->buf);
     }
     m->live = true;
     xen_hostmem_mapping_begin(m);
-    return m->imported;
+    if (m->imported) {
+        /*
+         * What the guest had no room for is asked of it one at a time: each
+         * try stops its CPUs.
+         */
+        if (before == XEN_HOSTMEM_REASON_GUEST_NO_MEMORY ||
+            before == XEN_HOSTMEM_REASON_GUEST_NO_WINDOW) {
+            r->hopeless_from[before] = 0;
+        }
+    } else if (m->reason != XEN_HOSTMEM_REASON_QUOTA) {
+        r->hopeless_from[m->reason] = MIN(r->hopeless_from[m->reason],
+                                          m->nr_pages);
+    }
 }
 
-static bool try_all(XenHostmemWindow *w, GPtrArray *placed, bool rings)
+static void try_all(Round *r, GPtrArray *placed, bool rings)
 {
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
 
-        if (waits_for_room(m) && may_be_ring(m) == rings && !try_again(m)) {
-            return false;
+        if (waits_for_room(m) && xen_hostmem_may_be_ring(m) == rings &&
+            !is_hopeless(r, m)) {
+            try_again(r, m);
         }
     }
-    return true;
 }
 
 /*
  * Whether time may help any of them. Room in the quota returns only with what
- * is unmapped, and that is told.
+ * ends here, and that is told.
  */
-static bool any_waits_for_others(GPtrArray *placed)
+static bool time_may_help(GPtrArray *placed)
 {
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
@@ -93,9 +112,20 @@ static bool any_waits_for_others(GPtrArray *placed)
     return false;
 }
 
-void xen_hostmem_room_returned(XenHostmemWindow *w)
+void xen_hostmem_room_returned(XenHostmemWindow *w, bool unmapped)
 {
-    w->room_returned = true;
+    w->try_quota = true;
+    if (unmapped) {
+        /* It may be what others lacked, too; but a guest unmaps as it likes. */
+        w->retry_at = MIN(w->retry_at,
+                          w->ops->now_ms(w->opaque) + RETRY_FIRST_MS);
+    }
+    w->ops->wake(w->opaque);
+}
+
+void xen_hostmem_room_found(XenHostmemWindow *w)
+{
+    w->try_others = true;
     w->retry_ms = 0;
     w->ops->wake(w->opaque);
 }
@@ -104,20 +134,32 @@ bool xen_hostmem_room_retry(XenHostmemWindow *w)
 {
     int64_t now = w->ops->now_ms(w->opaque);
     g_autoptr(GPtrArray) placed = NULL;
+    Round r;
 
     if (!w->accepting) {
         return false;
     }
-    if (!w->room_returned && now < w->retry_at) {
-        return true;
-    }
     placed = xen_hostmem_window_placed(w);
-    w->room_returned = false;
-    if (try_all(w, placed, true)) {
-        try_all(w, placed, false);
+    if (!time_may_help(placed)) {
+        w->try_others = false;
+        w->retry_ms = 0;
+    } else if (!w->retry_ms) {
+        w->retry_ms = RETRY_FIRST_MS;
+        w->retry_at = now + RETRY_FIRST_MS;
     }
-    /* Each try costs the guest something: less often if it does not help. */
-    w->retry_ms = MIN(MAX(w->retry_ms * 2, RETRY_FIRST_MS), RETRY_LAST_MS);
-    w->retry_at = now + w->retry_ms;
-    return any_waits_for_others(placed);
+    r.quota_only = !w->try_others && (!w->retry_ms || now < w->retry_at);
+    if (r.quota_only && !w->try_quota) {
+        return w->retry_ms;
+    }
+    w->try_quota = false;
+    w->try_others = false;
+    if (!r.quota_only) {
+        /* Each try costs the guest something: less often if none helps. */
+        w->retry_ms = MIN(w->retry_ms * 2, RETRY_LAST_MS);
+        w->retry_at = now + w->retry_ms;
+    }
+    memset(r.hopeless_from, 0xff, sizeof(r.hopeless_from));
+    try_all(&r, placed, true);
+    try_all(&r, placed, false);
+    return time_may_help(placed);
 }

@@ -320,6 +320,19 @@ void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
     return (uint8_t *)m->buf.host + at;
 }
 
+static void grant_trapped(GPtrArray *placed, bool rings)
+{
+    for (guint i = 0; i < placed->len; i++) {
+        XenHostmemMapping *m = placed->pdata[i];
+
+        if (m->wanted && m->state == XEN_HOSTMEM_TRAPPED &&
+            xen_hostmem_may_be_ring(m) == rings) {
+            m->live = true;
+            xen_hostmem_mapping_begin(m);
+        }
+    }
+}
+
 void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 {
     g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
@@ -328,14 +341,8 @@ void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
     w->max_pages = max_pages;
     w->retry_at = 0;
     w->retry_ms = 0;
-    for (guint i = 0; i < placed->len; i++) {
-        XenHostmemMapping *m = placed->pdata[i];
-
-        if (m->wanted && m->state == XEN_HOSTMEM_TRAPPED) {
-            m->live = true;
-            xen_hostmem_mapping_begin(m);
-        }
-    }
+    grant_trapped(placed, true);
+    grant_trapped(placed, false);
 }
 
 void xen_hostmem_window_leaving(XenHostmemWindow *w)
@@ -378,7 +385,7 @@ void xen_hostmem_window_pump(XenHostmemWindow *w)
 {
     bool posted = false;
 
-    if (w->room_returned) {
+    if (w->try_quota || w->try_others) {
         xen_hostmem_room_retry(w);
     }
     while (w->accepting && !g_queue_is_empty(&w->work)) {

@@ -31,6 +31,7 @@ typedef enum XenHostmemReason {
     XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM,
     XEN_HOSTMEM_REASON_IMPORT_FAILED,
     XEN_HOSTMEM_REASON_GUEST_NO_MEMORY,
+    XEN_HOSTMEM_REASON_GUEST_NO_WINDOW,
     XEN_HOSTMEM_REASON_GUEST_REFUSED,
     XEN_HOSTMEM_REASON__MAX,
 } XenHostmemReason;
@@ -137,5 +138,19 @@ int xen_hostmem_status(XenHostmem *h, uint32_t blob);
  * As xen_hostmem_unmap() of every blob, but settled() is not called for them.
  */
 void xen_hostmem_reset(XenHostmem *h);
+
+/**
+ * xen_hostmem_out_of_descriptors: is that why something could not be opened?
+ */
+static inline bool xen_hostmem_out_of_descriptors(void)
+{
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+    if (fd >= 0) {
+        close(fd);
+        return false;
+    }
+    return errno == EMFILE || errno == ENFILE;
+}
 
 #endif

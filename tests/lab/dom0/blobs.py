@@ -17,6 +17,8 @@ class Blob:
         self.guest, self.size, self.name = guest, size, name
         options = "" if fill else " --no-fill"
         self.facts = guest.spawn(name, f"blobtool hold {size} {seed}{options}", seconds)
+        if "mismatches" not in self.facts:
+            raise Failed(f"no blob of {size} bytes: {self.facts}")
 
     def ask(self, line, seconds=240):
         return self.guest.ask(self.name, line, seconds)
@@ -88,6 +90,18 @@ def live_switches(guest, switches):
         if granted_pages(guest):
             raise Failed(f"pages still granted after switch {2 * n + 2}")
     return guest.ask("live", "quit", 120)
+
+
+def window(guest):
+    """What query-xen-hostmem says of the guest's window."""
+    return guest.qmp("query-xen-hostmem")[0]
+
+
+def wait_granted(guest, pages, seconds=20):
+    """Until that many pages are granted, and QEMU and its log agree."""
+    wait_for(f"{pages} pages are granted (now {granted_pages(guest)}, "
+             f"{window(guest)['fallbacks']})",
+             lambda: granted_pages(guest) == pages == window(guest)["granted"] // 4096, seconds)
 
 
 def reasons(guest):

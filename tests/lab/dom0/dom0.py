@@ -84,8 +84,9 @@ def load_module():
 
 
 def unload_module():
-    if have_module():
-        sh(f"rmmod {MODULE}")
+    """Waits for the last guest's QEMU to be gone, and its grants."""
+    wait_for(f"the module {MODULE} can be unloaded",
+             lambda: not have_module() or "ERROR" not in sh(f"rmmod {MODULE}", check=False), 60, 1)
 
 
 def counters():

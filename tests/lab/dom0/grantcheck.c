@@ -344,6 +344,7 @@ static void table_full(void)
     struct counters before = read_counters(), wanted = before;
     int dmabuf = make_udmabuf(PAGES), dev = open_device();
     uint32_t *refs = keep_mem(PAGES, sizeof(*refs));
+    struct import imp;
     uint32_t done;
 
     if (!exhaust) {
@@ -369,6 +370,25 @@ static void table_full(void)
     wanted.imports += done;
     wanted.references += (long)done * PAGES;
     expect_counters(wanted, "with a full table");
+    /* Full for all that is larger than 1024 pages, and not for that. */
+    for (uint32_t n = 0; n < PAGES / 1025 + 1; n++) {
+        struct xen_dmabuf_grant_import req = {
+            .fd = dmabuf, .domid = self, .nr_pages = 1025,
+            .refs = (uintptr_t)refs,
+        };
+
+        if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
+            break;
+        }
+        wanted.imports++;
+        wanted.references += 1025;
+    }
+    if (errno != ENOSPC) {
+        fail("IMPORT of 1025 pages: %s instead of ENOSPC", strerror(errno));
+    }
+    imp = import_range(dev, dmabuf, 0, 1024);
+    expect_release(&imp, 0);
+    expect_counters(wanted, "with a table full for large imports");
     drop_fd(dev);
     expect_counters(before, "after close");
     import_range(open_device(), dmabuf, 0, PAGES);

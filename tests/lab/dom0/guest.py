@@ -9,11 +9,8 @@ import socket
 import screen
 from dom0 import OUT, RUN, Failed, brief, sh, store, tool_json, wait_for, xenstore
 
-NAME = "guest"
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
-QMP = RUN + "/qmp"
-VNC = RUN + "/vnc"
 CONFIG = """\
 name = "{name}"
 type = "hvm"
@@ -32,39 +29,43 @@ tsc_mode = "native"
 timer_mode = "no_missed_ticks_pending"
 device_model_override = "{run}/qemu-system-x86_64"
 device_model_args_hvm = [{args}]
+{more}
 """
 
 
 class Guest:
     def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
-                 on_reboot="destroy", videoram=0, args=()):
+                 on_reboot="destroy", videoram=0, args=(), more="", name="guest"):
+        self.name = name
+        self.qmp_socket, self.vnc_socket = f"{RUN}/{name}.qmp", f"{RUN}/{name}.vnc"
+        self.xl_config = f"{OUT}/{name}.cfg"
         self.domid = None
         self.sequence = 0
         dm_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
-                   "-display", display, "-vnc", f"unix:{VNC}", "-device", gpu,
-                   "-qmp", f"unix:{QMP},server=on,wait=off",
+                   "-display", display, "-vnc", f"unix:{self.vnc_socket}", "-device", gpu,
+                   "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
                    "-trace", "xen_hostmem*", *args]
         self.config = CONFIG.format(
-            name=NAME, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
-            on_reboot=on_reboot, videoram=videoram,
+            name=name, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
+            on_reboot=on_reboot, videoram=videoram, more=more,
             args=",".join(f'"{a}"' for a in dm_args))
+
+    def write_config(self):
+        with open(self.xl_config, "w", encoding="ascii") as f:
+            f.write(self.config)
 
     def create(self, seconds=150):
         """xl create, then wait until the guest takes commands."""
-        path = f"{OUT}/xl.cfg"
-        with open(path, "w", encoding="ascii") as f:
-            f.write(self.config)
-        sh(f"xl create {path}", timeout=seconds)
-        self.domid = int(sh(f"xl domid {NAME}"))
+        self.write_config()
+        sh(f"xl create {self.xl_config}", timeout=seconds)
+        self.domid = int(sh(f"xl domid {self.name}"))
         self.wait_ready(seconds)
         return self
 
     def create_fails(self, seconds=100):
         """xl create of a guest that must not come up; what xl said."""
-        path = f"{OUT}/xl.cfg"
-        with open(path, "w", encoding="ascii") as f:
-            f.write(self.config)
-        output = sh(f"xl create {path} 2>&1 && echo CREATED", timeout=seconds, check=False)
+        self.write_config()
+        output = sh(f"xl create {self.xl_config} 2>&1 && echo CREATED", timeout=seconds, check=False)
         if "CREATED" in output:
             raise Failed("xl create went well, and must not")
         return output
@@ -75,7 +76,7 @@ class Guest:
         self.run("(sleep 1; reboot -f) >/dev/null 2>&1 &")
 
         def reborn():
-            domid = sh(f"xl domid {NAME} 2>/dev/null", check=False).strip()
+            domid = sh(f"xl domid {self.name} 2>/dev/null", check=False).strip()
             return domid if domid.isdigit() and int(domid) != old else None
         self.domid = int(wait_for("xl starts the guest again", reborn, seconds))
         self.sequence = 0
@@ -148,7 +149,7 @@ class Guest:
         return int(self.node("image/device-model-pid"))
 
     def qemu_log(self):
-        path = f"/var/log/xen/qemu-dm-{NAME}.log"
+        path = f"/var/log/xen/qemu-dm-{self.name}.log"
         if not os.path.exists(path):
             return ""
         with open(path, encoding="utf-8", errors="replace") as f:
@@ -162,7 +163,7 @@ class Guest:
         """One QMP command; what it returns."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
-            s.connect(QMP)
+            s.connect(self.qmp_socket)
             stream = s.makefile("rw", encoding="utf-8")
             stream.readline()
             for message in ({"execute": "qmp_capabilities"},
@@ -185,6 +186,6 @@ class Guest:
     def picture(self):
         """What is on the screen now."""
         try:
-            return screen.grab(VNC)
+            return screen.grab(self.vnc_socket)
         except OSError as why:
             raise Failed(f"no picture of the guest's screen: {why}") from None

@@ -71,6 +71,12 @@ class Lab:
             unload_driver(self._guest)
         return self._guest
 
+    def another_guest(self, **options):
+        """One more, beside the one that guest() gave; the next case has none of it."""
+        other = Guest(name="other", **options).create()
+        self._options = None
+        return other
+
     def unborn_guest(self, **options):
         """A guest that is configured and not created."""
         self.drop_guest()

@@ -6,6 +6,7 @@
  *   blobtool bench BYTES [--pairs N]
  *   blobtool live SECONDS|--until-eof BYTES SEED [--threads N] [--fifo PATH]
  *   blobtool many COUNT BYTES
+ *   blobtool cycle COUNT BYTES
  *
  * BYTES takes the suffixes K and M. Options for all: --device PATH (default
  * /dev/dri/renderD128), --mem host3d|guest (default host3d).
@@ -979,6 +980,28 @@ static int run_many(int gpu, char **arg)
 }
 
 /*
+ * cycle: one blob after the other
+ */
+
+static int run_cycle(int gpu, char **arg)
+{
+    uint64_t count = number(arg[0], "COUNT");
+    size_t bytes = bytes_of(arg[1]), words = bytes / sizeof(uint64_t);
+    size_t bad = 0;
+    struct blob blob;
+
+    for (uint64_t i = 0; i < count; i++) {
+        blob_open(gpu, &blob, bytes);
+        fill(blob.words, words, i);
+        bad += mismatches(blob.words, words, i);
+        blob_close(gpu, &blob);
+    }
+    printf("{\"count\": %" PRIu64 ", \"bytes\": %zu, \"mismatches\": %zu}\n",
+           count, bytes, bad);
+    return bad != 0;
+}
+
+/*
  * Command line
  */
 
@@ -993,6 +1016,7 @@ static const struct subcommand {
     { "live", 3, "live SECONDS|--until-eof BYTES SEED [--threads N] "
       "[--fifo PATH]", run_live },
     { "many", 2, "many COUNT BYTES", run_many },
+    { "cycle", 2, "cycle COUNT BYTES", run_cycle },
 };
 
 #define NR_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))

@@ -2,7 +2,7 @@
 """What cannot be granted is trapped, with a reason (I5); bad options are refused."""
 
 import dom0
-from blobs import KIB, MIB, Blob, reasons
+from blobs import KIB, MIB, Blob, reasons, wait_granted
 from lab import case
 
 UDMABUF_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb"
@@ -33,6 +33,8 @@ def udmabuf_limit(lab):
     lab.require("udmabuf.size_limit_mb" in guest.qemu_log(), "the log does not name the limit")
     blob.ask("scatter 62 16")
     lab.equal(blob.ask("sample 62 16")["mismatches"], 0, "sampled words")
+    wait_granted(guest, 512, 40)            # by itself: the limit is the old one again
+    lab.equal(blob.ask("sample 62 16")["mismatches"], 0, "the same words, granted")
     blob.close()
 
 

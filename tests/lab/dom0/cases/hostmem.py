@@ -13,7 +13,7 @@ SAMPLES = 64
 def trapped(lab):
     """Without our driver each access reaches the blob's memory, slowly (I1)."""
     guest = lab.guest(driver=False)
-    blob = Blob(guest, 64 * KIB, 11)
+    blob = Blob(guest, 16 * KIB, 11)
     blob.check_both_ways(lab, 11)
     lab.equal(granted_pages(guest), 0, "granted pages without a driver")
     lab.require("no-frontend" in reasons(guest), "QEMU's log does not say why it is trapped")

@@ -2,8 +2,10 @@
 """Ends of every kind: nothing is left that Xen or Linux lets us free (I8)."""
 
 import dom0
-from blobs import MIB, Blob, granted_pages, wait_no_grants
-from lab import case, load_driver, unload_driver
+from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, wait_no_grants
+from dom0 import wait_for
+from guest import GPU
+from lab import FRONTEND, case, load_driver, unload_driver
 
 NODES = "/local/domain/0/backend/hostmem"
 
@@ -72,6 +74,213 @@ def reboot(lab):
     lab.equal(granted_pages(guest), MIB // 4096, "granted pages after the reboot")
     blob.check_both_ways(lab, 75)
     blob.close()
+
+
+@case("pause", limit=240)
+def pause(lab):
+    """A guest that stands still while it should map: QEMU waits for nothing (I3)."""
+    guest = lab.guest(driver=True)
+    guest.run(f"spawn paused blobtool hold {16 * MIB} 76")
+    dom0.sh(f"xl pause {guest.domid}")
+    guest.qmp("query-status")           # its main loop answers
+    dom0.sh(f"sleep 3; xl unpause {guest.domid}")
+    lab.equal(guest.json("ask paused 60", 65)["mismatches"], 0, "words")
+    lab.equal(granted_pages(guest), 4096, "granted pages")
+    guest.ask("paused", "quit")
+
+
+@case("save-refused", limit=400)
+def save_refused(lab):
+    """xl save fails and QEMU says why; the guest and our driver go on.
+
+    Linux' virtio-gpu does not: it maps no blob after a suspend of Xen's kind,
+    with xen-hostmem=off either."""
+    guest = lab.guest(driver=True, memory=384, fresh=True)
+    Blob(guest, MIB, 77, name="before")
+    output = dom0.sh(f"xl save {guest.domid} /dev/null && echo SAVED", timeout=200, check=False)
+    lab.require("SAVED" not in output, f"xl save: {dom0.brief(output)}")
+    lab.require("cannot be saved or migrated" in guest.qemu_log(), "QEMU does not say why")
+    wait_for("the driver has left and come again",
+             lambda: guest.qemu_log().count("frontend takes requests") == 2, 60)
+    lab.equal(guest.node(FRONTEND), "4", "state of the guest's driver")
+    wait_no_grants()
+    lab.drop_guest()
+
+
+@case("hot-unplug", limit=240)
+def hot_unplug(lab):
+    """QEMU does not let go of a GPU while the guest runs."""
+    guest = lab.guest(driver=True, gpu=GPU + ",id=gpu")
+    blob = Blob(guest, 64 * KIB, 78)
+    try:
+        guest.qmp("device_del", id="gpu")
+        said = "nothing"
+    except dom0.Failed as why:
+        said = str(why)
+    lab.require("does not support hotplugging" in said, f"device_del says {said}")
+    blob.check_both_ways(lab, 78)
+    blob.close()
+
+
+BIND = "/sys/bus/virtio/drivers/virtio_gpu"
+
+
+@case("gpu-rebind", limit=300)
+def gpu_rebind(lab):
+    """The guest's GPU driver goes, which resets the device, and comes back."""
+    guest = lab.guest(driver=True, fresh=True)
+    Blob(guest, MIB, 79, name="before")
+    lab.expected.append("drm_mm_takedown")      # Linux' own: a blob was mapped
+    device = guest.run(f"cd {BIND}; ls -d virtio*").strip()
+    guest.run(f"echo {device} >{BIND}/unbind", 60)
+    wait_granted(guest, 0)
+    wait_no_grants()
+    # The old device's number is in use until its last user is gone.
+    guest.run("killall blobtool; sleep 1")
+    guest.run(f"echo {device} >{BIND}/bind; sleep 1; ls /dev/dri", 60)
+    again = Blob(guest, MIB, 80, name="again")
+    again.check_both_ways(lab, 80)
+    lab.equal(granted_pages(guest), 256, "granted pages")
+    again.close()
+    lab.drop_guest()
+
+
+# Of the GPU's configuration space: the command register, BAR 4's upper half.
+COMMAND, BAR4_HIGH = 0x04, 0x24
+
+
+def poke_config(guest, at, octets):
+    """Write to the GPU's configuration space; what was there before."""
+    gpu = guest.run("for d in /sys/bus/pci/devices/*; do "
+                    "[ $(cat $d/device) = 0x1050 ] && echo $d; done").strip()
+    old = guest.run(f"dd if={gpu}/config bs=1 skip={at} count={len(octets)} 2>/dev/null "
+                    "| od -An -tx1")
+    text = "".join(f"\\x{o:02x}" for o in octets)
+    guest.run(f"printf '{text}' | dd of={gpu}/config bs=1 seek={at} conv=notrunc 2>/dev/null")
+    return bytes.fromhex(old)
+
+
+@case("decoding-off", limit=300)
+def decoding_off(lab):
+    """The driver maps nothing at a BAR that is switched off, and says so (I6)."""
+    guest = lab.guest(driver=False, fresh=True)
+    blob = Blob(guest, 64 * KIB, 96, fill=False)
+    blob.ask("scatter 96 32")
+    old = poke_config(guest, COMMAND, b"\0\0")
+    load_driver(guest)
+    wait_for("QEMU tells why", lambda: "guest-no-window" in reasons(guest), 20)
+    lab.equal(granted_pages(guest), 0, "granted pages while decoding is off")
+    lab.require("does not decode" in guest.run("dmesg | grep -i hostmem"), "the guest is silent")
+    poke_config(guest, COMMAND, old)
+    wait_granted(guest, 16, 40)
+    lab.equal(blob.ask("sample 96 32")["mismatches"], 0, "words, granted")
+    blob.close()
+
+
+@case("bar-moved", limit=300)
+def bar_moved(lab):
+    """The BAR is moved under the driver: it maps nothing at either place (I6)."""
+    guest = lab.guest(driver=True, fresh=True)
+    Blob(guest, 64 * KIB, 97, name="before").close()
+    old = poke_config(guest, BAR4_HIGH, b"\x20\0\0\0")
+    moved = Blob(guest, 64 * KIB, 98, fill=False, name="moved")
+    lab.equal(granted_pages(guest), 0, "granted pages while the BAR is elsewhere")
+    lab.require("guest-no-window" in reasons(guest), f"reasons: {reasons(guest)}")
+    poke_config(guest, BAR4_HIGH, old)
+    wait_granted(guest, 16, 40)
+    moved.check_both_ways(lab, 98, 32)
+    moved.close()
+
+
+@case("two-guests", limit=400)
+def two_guests(lab):
+    """Two guests at once: each sees its own blobs, and ends without the other."""
+    guest = lab.guest(driver=True, memory=512)
+    other = lab.another_guest(memory=512)
+    load_driver(other)
+    mine, others = Blob(guest, MIB, 101), Blob(other, MIB, 102)
+    mine.check_both_ways(lab, 101)
+    others.check_both_ways(lab, 102)
+    lab.equal((granted_pages(guest), granted_pages(other)), (256, 256), "granted pages")
+    other.destroy()
+    wait_for("the other's grants are gone", lambda: dom0.counters()["references"] == 256, 30)
+    lab.equal(mine.ask("verify 102")["mismatches"], 0, "words of the one that stays")
+    mine.close()
+    wait_no_grants()
+
+
+@case("version-refused", limit=240)
+def version_refused(lab):
+    """Driver and QEMU of different versions: each says which, nothing is mapped (R3)."""
+    guest = lab.guest(driver=False, fresh=True)
+    back = f"{NODES}/{guest.domid}/0"
+    front = f"/local/domain/{guest.domid}/device/hostmem/0"
+
+    dom0.sh(f"xenstore-write {back}/versions 2,3")
+    guest.run("modprobe xen-hostmem; sleep 2")
+    lab.require('speaks hostmem versions "2,3"' in guest.run("dmesg | grep hostmem"),
+                "the guest's log does not say it")
+    unload_driver(guest)
+    dom0.sh(f"xenstore-write {back}/versions 1")
+
+    # Nobody is behind the frontend's nodes now: speak for a driver of version 2.
+    dom0.sh(f"xenstore-write {front}/version 2 {front}/state 3")
+    wait_for("QEMU tells the version",
+             lambda: "frontend speaks version 2" in guest.qemu_log(), 20)
+    wait_for("QEMU closes", lambda: dom0.store(f"{back}/state") in ("5", "6"), 20)
+    dom0.sh(f"xenstore-write {front}/state 6")
+    wait_for("QEMU has closed", lambda: dom0.store(f"{back}/state") == "6", 20)
+
+    load_driver(guest)
+    blob = Blob(guest, 64 * KIB, 131)
+    lab.equal(granted_pages(guest), 16, "granted pages with the right versions")
+    blob.check_both_ways(lab, 131)
+    blob.close()
+
+
+CYCLES, REBOOTS = 1000, 20
+
+
+def holdings(guest):
+    """What must not grow: dom0's grants, QEMU's descriptors, store nodes."""
+    return {**dom0.counters(),
+            "fds": len(dom0.sh(f"ls /proc/{guest.qemu_pid()}/fd").split()),
+            "nodes": len(dom0.sh("xenstore-ls -f | grep -v /data/").splitlines())}
+
+
+def resident_kib(guest):
+    return int(dom0.sh(f"grep VmRSS /proc/{guest.qemu_pid()}/status").split()[1])
+
+
+@case("cycles", limit=900, slow=True)
+def cycles(lab):
+    """1000 times map, use, unmap: as much is held at the end as at the start (I8)."""
+    guest = lab.guest(driver=True, fresh=True)
+    guest.json("blobtool cycle 100 65536", 300)
+    wait_no_grants()
+    before, memory = holdings(guest), resident_kib(guest)
+    result = guest.json(f"blobtool cycle {CYCLES} 65536", 800)
+    wait_no_grants()
+    lab.equal(result["mismatches"], 0, "words")
+    lab.equal(holdings(guest), before, f"holdings after {CYCLES} cycles")
+    grown = resident_kib(guest) - memory
+    lab.require(grown < 2048, f"QEMU grew by {grown} KiB")
+    lab.data.update(cycles=CYCLES, grown_kib=grown, **before)
+
+
+@case("reboots", limit=1800, slow=True)
+def reboots(lab):
+    """20 reboots with a blob mapped: as much is held at the end as at the start (I8)."""
+    guest = lab.guest(driver=True, fresh=True, on_reboot="restart")
+    before = None
+    for n in range(REBOOTS + 1):
+        Blob(guest, MIB, 110 + n)
+        guest.reboot()
+        load_driver(guest)
+        wait_no_grants()
+        before = before or holdings(guest)
+    lab.equal(holdings(guest), before, f"holdings after {REBOOTS} reboots")
+    lab.data.update(reboots=REBOOTS, **before)
 
 
 @case("grantcheck", limit=400)

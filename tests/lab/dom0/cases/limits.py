@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What there is only so much of: fall back, say why, and recover (I5). Policies."""
+
+import dom0
+from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, window
+from fill import few_descriptors, full_grant_table
+from guest import GPU
+from lab import case, load_driver, unload_driver
+
+
+def wait_recovered(lab, guest, pages, why):
+    """By itself, within the time between two tries."""
+    wait_granted(guest, pages, 40)
+    lab.require(why in reasons(guest), f"reasons: {reasons(guest)}")
+
+
+def stay_right(lab, blob, seed):
+    """Its words, read wherever they are now."""
+    lab.equal(blob.ask(f"sample {seed} 32")["mismatches"], 0, f"words of {blob.size} bytes")
+
+
+@case("quota", limit=300)
+def quota(lab):
+    """Past the quota blobs are trapped, but for rings; room that returns is used."""
+    guest = lab.guest(driver=True, gpu=GPU + ",xen-hostmem-quota=8M")
+    large = Blob(guest, 6 * MIB, 81, name="large")
+    late = Blob(guest, 5 * MIB, 82, fill=False, name="late")
+    ring = Blob(guest, MIB, 83, name="ring")
+    lab.equal(granted_pages(guest), 7 * MIB // 4096, "granted pages")
+    now = window(guest)
+    lab.equal((now["quota"], now["granted"], now["trapped"]),
+              (8 * MIB, 7 * MIB, 5 * MIB), "what query-xen-hostmem says")
+    late.ask("scatter 82 32")
+    large.close()
+    wait_granted(guest, 6 * MIB // 4096)
+    stay_right(lab, late, 82)
+    ring.check_both_ways(lab, 83)
+    lab.equal(window(guest)["fallbacks"], [{"reason": "quota", "count": 1}], "fallbacks")
+
+
+@case("grant-table-full", limit=300)
+def grant_table_full(lab):
+    """dom0's grant table is full: trapped; granted by itself when it is not."""
+    guest = lab.guest(driver=True, fresh=True)
+    with full_grant_table(guest.domid, 16):
+        blob = Blob(guest, 256 * KIB, 84, fill=False)
+        blob.ask("scatter 84 32")
+        lab.equal(granted_pages(guest), 0, "granted pages")
+        stay_right(lab, blob, 84)
+    lab.require("gnttab_max_frames" in guest.qemu_log(), "the log does not name the option")
+    wait_recovered(lab, guest, 64, "grant-table-full")
+    stay_right(lab, blob, 84)
+    blob.close()
+
+
+@case("room-for-rings", limit=300)
+def room_for_rings(lab):
+    """Bulk data, of whichever guest, leaves room in dom0's table for rings."""
+    guest = lab.guest(driver=True, fresh=True)
+    with full_grant_table(guest.domid, 1025):
+        bulk = Blob(guest, 16 * MIB, 95, fill=False, name="bulk")
+        ring = Blob(guest, 4 * MIB, 100, name="ring")
+        lab.equal(granted_pages(guest), 1024, "granted pages: the ring alone")
+        lab.require("grant-table-full" in reasons(guest), f"reasons: {reasons(guest)}")
+        ring.check_both_ways(lab, 100)
+    wait_granted(guest, 1024 + 4096, 40)
+    bulk.close()
+    ring.close()
+
+
+@case("no-descriptors", limit=400)
+def no_descriptors(lab):
+    """QEMU out of file descriptors: an error or a trapped blob; then recovery."""
+    guest = lab.guest(driver=True)
+    Blob(guest, 64 * KIB, 85, name="first").close()
+    for spare in range(1, 7):
+        with few_descriptors(guest.qemu_pid(), spare):
+            guest.run(f"spawn few{spare} blobtool hold {256 * KIB} 86 --no-fill")
+            status, answer = guest.status(f"ask few{spare} 60", 70)
+            if "no-descriptors" in reasons(guest):
+                break
+    lab.equal(status, 0, f"a blob with {spare} descriptors: {answer}")
+    lab.require("no-descriptors" in reasons(guest), f"reasons: {reasons(guest)}")
+    wait_granted(guest, 64, 40)
+    guest.ask(f"few{spare}", "scatter 86 32")
+    lab.equal(guest.ask(f"few{spare}", "sample 86 32")["mismatches"], 0, "words")
+    guest.ask(f"few{spare}", "quit")
+
+
+@case("maptrack-full", limit=300)
+def maptrack_full(lab):
+    """The guest cannot map more grants: trapped, and the log names the option."""
+    guest = lab.guest(driver=True, more="max_maptrack_frames = 2")
+    small = Blob(guest, 256 * KIB, 87, name="small")
+    lab.equal(granted_pages(guest), 64, "granted pages")
+    large = Blob(guest, 4 * MIB, 88, fill=False, name="large")
+    lab.require("guest-no-memory" in reasons(guest), f"reasons: {reasons(guest)}")
+    lab.require("max_maptrack_frames" in guest.qemu_log(), "the log does not name the option")
+    large.ask("scatter 88 32")
+    stay_right(lab, large, 88)
+    large.close()
+    small.check_both_ways(lab, 87)
+    lab.equal(granted_pages(guest), 64, "granted pages at the end")
+
+
+@case("provider-comes", limit=240)
+def provider_comes(lab):
+    """The provider's module is loaded while a blob is in use: it becomes granted."""
+    guest = lab.guest(driver=True, provider=False, fresh=True)
+    blob = Blob(guest, 64 * KIB, 89, fill=False)
+    blob.ask("scatter 89 32")
+    dom0.load_module()
+    wait_recovered(lab, guest, 16, "no-provider")
+    stay_right(lab, blob, 89)
+    lab.equal(window(guest)["provider"], "xen-dmabuf-grant", "provider")
+    blob.close()
+    lab.drop_guest()
+
+
+@case("policy-granted", limit=240)
+def policy_granted(lab):
+    """xen-hostmem=granted: a map fails rather than be trapped."""
+    guest = lab.guest(driver=False, gpu=GPU + ",xen-hostmem=granted")
+    status, output = guest.status(f"blobtool hold {64 * KIB} 90 </dev/null", 60)
+    lab.require(status and "mapping a blob" in output, f"without a driver: {status} {output}")
+    lab.require("the guest cannot map it" in guest.qemu_log(), "the log does not say why")
+    load_driver(guest)
+    blob = Blob(guest, 64 * KIB, 91)
+    blob.check_both_ways(lab, 91)
+    lab.equal(granted_pages(guest), 16, "granted pages")
+    unload_driver(guest)
+    blob.ask("scatter 92 16")
+    lab.equal(blob.ask("sample 92 16")["mismatches"], 0, "words in use after the driver left")
+    blob.close()
+    lab.equal(window(guest)["policy"], "granted", "policy")
+
+
+@case("policy-trapped", limit=240)
+def policy_trapped(lab):
+    """xen-hostmem=trapped: nothing is granted, though all is there for it."""
+    guest = lab.guest(driver=True, gpu=GPU + ",xen-hostmem=trapped")
+    blob = Blob(guest, 4 * KIB, 93)
+    blob.check_both_ways(lab, 93)
+    lab.equal(granted_pages(guest), 0, "granted pages")
+    now = window(guest)
+    lab.equal((now["policy"], now["granted"], now["trapped"], now["connected"]),
+              ("trapped", 0, 4 * KIB, True), "what query-xen-hostmem says")
+    lab.require(now["trapped-writes"] >= 512, f"trapped writes: {now['trapped-writes']}")
+    text = guest.qmp("human-monitor-command", **{"command-line": "info xen-hostmem"})
+    lab.require("trapped: policy" in text, f"info xen-hostmem: {text}")
+    blob.close()
+
+
+@case("policy-off", limit=240)
+def policy_off(lab):
+    """xen-hostmem=off: QEMU as it was, without a backend."""
+    guest = lab.guest(driver=False, gpu=GPU + ",xen-hostmem=off")
+    lab.equal(guest.qmp("query-xen-hostmem"), [], "query-xen-hostmem")
+    lab.equal(guest.run("ls /sys/bus/xen/devices | grep -c hostmem || true").strip(), "0",
+              "hostmem devices in the guest")
+    blob = Blob(guest, 16 * KIB, 94)
+    lab.equal(blob.facts["mismatches"], 0, "words")
+    blob.close()
+    lab.drop_guest()
+
+
+WRONG = (
+    ("xen-hostmem-quota=512M", "larger than the window"),
+    ("xen-hostmem-quota=5000", "not a multiple of 4096"),
+    ("xen-hostmem=trapped,xen-hostmem-quota=1M", "remove xen-hostmem-quota"),
+    ("xen-hostmem=maybe", "maybe"),
+)
+
+
+@case("wrong-options", limit=240)
+def wrong_options(lab):
+    """Options that do not go together are refused at start, and say what to write."""
+    lab.drop_guest()
+    for options, says in WRONG:
+        guest = lab.unborn_guest(gpu=f"{GPU},{options}")
+        lab.alive()
+        guest.create_fails()
+        lab.require(says in guest.qemu_log(), f"{options}: {guest.qemu_log()[-400:]}")
+    # And without Xen.
+    output = dom0.sh(f"{dom0.RUN}/qemu-system-x86_64 -M q35 -accel tcg -nodefaults "
+                     "-L /usr/share/qemu -L /usr/share/seabios "
+                     "-display egl-headless,rendernode=/dev/dri/renderD128 "
+                     f"-device {GPU},xen-hostmem=granted", check=False)
+    lab.require("is for guests of Xen" in output, f"without Xen: {output[-400:]}")
+
+
+@case("parallel", limit=400)
+def parallel(lab):
+    """Several CPUs map and unmap at once, more than the ring holds."""
+    guest = lab.guest(driver=True, vcpus=2)
+    for n in range(4):
+        guest.run(f"(blobtool many 40 8192 >/tmp/many{n} 2>&1; echo done >>/tmp/many{n}) "
+                  "</dev/null >/dev/null 2>&1 &")
+    dom0.wait_for("four processes map and unmap",
+                  lambda: guest.run("cat /tmp/many* | grep -c done || true").strip() == "4", 300, 2)
+    lines = [t for t in guest.run("cat /tmp/many*").splitlines() if t != "done"]
+    lab.equal(sum('"count": 40' in t and '"mismatches": 0' in t for t in lines), 4,
+              f"processes with all words right: {lines}")
+    # The last unmaps may still be under way when the processes are gone.
+    dom0.wait_for("every blob is unmapped",
+                  lambda: window(guest)["maps"] == window(guest)["unmaps"], 20)
+    wait_granted(guest, 0)
+    lab.require(window(guest)["grants"] >= 160, f"counters: {window(guest)}")

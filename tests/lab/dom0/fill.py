@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Take what a dom0 has only so much of, and give it back."""
+
+import ctypes
+import errno
+import fcntl
+import itertools
+import os
+import resource
+import struct
+from contextlib import contextmanager
+
+PAGES = 4096                    # of one buffer
+UDMABUF_CREATE = 0x40187542     # _IOW('u', 0x42, struct udmabuf_create)
+IMPORT = 0xc02858d0             # XEN_DMABUF_GRANT_IMPORT
+ADD_SEALS, SEAL_SHRINK = 1033, 2
+
+
+def make_dmabuf(pages):
+    """A udmabuf; the caller closes it."""
+    memfd = os.memfd_create("fill", os.MFD_ALLOW_SEALING)
+    device = os.open("/dev/udmabuf", os.O_RDWR)
+    try:
+        os.ftruncate(memfd, pages * 4096)
+        fcntl.fcntl(memfd, ADD_SEALS, SEAL_SHRINK)
+        # A bytearray: with bytes, ioctl() would return those and not the descriptor.
+        return fcntl.ioctl(device, UDMABUF_CREATE,
+                           bytearray(struct.pack("IIQQ", memfd, 0, 0, pages * 4096)))
+    finally:
+        os.close(memfd)
+        os.close(device)
+
+
+def grant(device, dmabuf, pages, domid):
+    """Import once more; False if the grant table is full."""
+    refs = (ctypes.c_uint32 * pages)()
+    request = bytearray(struct.pack("iIQIIQQ", dmabuf, domid, 0, pages, 0,
+                                    ctypes.addressof(refs), 0))
+    try:
+        fcntl.ioctl(device, IMPORT, request)
+    except OSError as why:
+        if why.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def full_grant_table(domid, smallest):
+    """dom0's grant table, full for imports of as many pages as that, and more."""
+    dmabuf = make_dmabuf(PAGES)
+    device = os.open("/dev/xen/dmabuf-grant", os.O_RDWR)
+    try:
+        pages = PAGES
+        while pages >= smallest:
+            if not grant(device, dmabuf, pages, domid):
+                pages = max(pages // 4, smallest) if pages > smallest else 0
+        yield
+    finally:
+        os.close(device)        # ends all of them
+        os.close(dmabuf)
+
+
+@contextmanager
+def few_descriptors(pid, spare):
+    """A process that may open only so many more files."""
+    old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    # The limit is on the number, and the lowest free one is taken first.
+    free = (fd for fd in itertools.count() if fd not in used)
+    limit = next(itertools.islice(free, spare, None))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, old[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
