@@ -15,7 +15,7 @@
  * what the answer was for, and Xen crashes the domain. So what may be in use
  * changes inside stop_machine(), where no CPU waits for the device model: a
  * LIVE map (R12), and also the end of everything, because applications keep
- * their pointers when this driver goes. An UNMAP by the backend follows the
+ * their pointers when this driver goes. An UNMAP that is not LIVE follows the
  * guest's own unmap, after which nobody has a pointer.
  */
 #include <linux/delay.h>

@@ -53,7 +53,7 @@ def speed_text(mb_s):
 
 def ratio_text(r):
     if r["median"] < 0.01:
-        return f"1/{1 / r['median']:,.0f}"
+        return f"1/{float(f'{1 / r['median']:.1g}'):,.0f}"
     return f"{r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
 
 
@@ -61,7 +61,7 @@ def table(report):
     print(f"\nXen {report['xen']}, {report['accel']}, the guest's mapping is "
           f"{report['memory_type']}\n")
     print(f"{'blob':>8} {'path':8} {'wrong':>5} {'map':>9} {'unmap':>9} "
-          f"{'write':>10} {'read':>10}   {'write of RAM':20}  read of RAM")
+          f"{'write':>10} {'read':>10}   {'write / own RAM':20}  read / own RAM")
     for b in report["blobs"]:
         ratios = "  ".join(f"{ratio_text(b[k]):20}" for k in ("write_ratio", "read_ratio"))
         print(f"{size_text(b['bytes']):>8} {b['path']:8} {b['mismatches']:5} "
@@ -69,7 +69,8 @@ def table(report):
               f"{speed_text(b['guest_write_mb_s']):>10} "
               f"{speed_text(b['guest_read_mb_s']):>10}   {ratios}")
     live = report["live_switch"]
-    print(f"\nlive: {live['words']} stores during {live['switches']} switches between "
+    print("\nratios: medians of interleaved pairs [95 % confidence]")
+    print(f"live: {live['words']} stores during {live['switches']} switches between "
           f"trapped and granted, {live['mismatches']} lost\n")
 
 
@@ -80,7 +81,9 @@ def main():
     if result["result"] != "pass":
         print(f"error: the demo failed: {result['reason']}", file=sys.stderr)
         return 1
-    report = {"xen": machine.info["xen"], "accel": machine.info["accel"], **result["data"]}
+    report = {"xen": machine.info["xen"], "accel": machine.info["accel"],
+              "ratios": "median of interleaved pairs, low and high with 95 % confidence",
+              **result["data"]}
     os.makedirs(OUT, exist_ok=True)
     with open(f"{OUT}/report.json", "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)

@@ -49,7 +49,7 @@ def main():
         wanted = [c.name for c in cases_chosen if name in c.boots]
         if not wanted:
             continue
-        print(f"==> lab: booting Xen for {len(wanted)} cases with provider '{name}' "
+        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, provider '{name}' "
               f"on {boot.accel()} …", flush=True)
         results += boot.Boot(name, image, wanted, say).run()
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)

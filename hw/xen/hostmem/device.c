@@ -46,6 +46,10 @@ static bool hostmem_event(void *opaque)
             hostmem_break(h);
             return true;
         case XEN_HOSTMEM_RING_EMPTY:
+            if (xen_hostmem_ring_unexpected(h->ring)) {         /* R22 */
+                warn_report_once("xen-hostmem: the frontend answers what was "
+                                 "not asked");
+            }
             if (done_something) {
                 xen_hostmem_window_pump(h->window);
             }

@@ -87,6 +87,16 @@ def gntdev_granted(lab):
     lab.require("provider gntdev" in guest.qemu_log(), "gntdev was not the provider")
 
 
+@case("guest-memory", limit=240)
+def guest_memory(lab):
+    """Blobs of the guest's own memory work as ever, and are no matter of ours."""
+    guest = lab.guest(driver=True)
+    answer = guest.spawn("own", f"blobtool hold {MIB} 45 --mem guest")
+    lab.equal(answer.get("mismatches"), 0, f"words: {answer}")
+    lab.equal(granted_pages(guest), 0, "granted pages")
+    guest.ask("own", "quit")
+
+
 @case("vga-granted", limit=300)
 def vga_granted(lab):
     """virtio-vga-gl has the same window."""
