@@ -57,7 +57,7 @@ user_source()
     else
         mkdir "$1"
         tar -xf "$QEMU_SRC" -C "$1" --strip-components=1 ||
-            die "QEMU_SRC is neither a folder nor a tarball: $QEMU_SRC"
+            die "QEMU_SRC is neither a folder nor a tarball: $(basename "$QEMU_SRC")"
     fi
     version=$(cat "$1/VERSION" 2>/dev/null) || die "QEMU_SRC is not QEMU's source"
     case $version in
