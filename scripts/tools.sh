@@ -24,3 +24,13 @@ build rpc guest/rpc.c guest/xenbus.c -static
 build blobtool guest/blobtool.c -static -pthread -lm
 build peek dom0/peek.c
 build grantcheck dom0/grantcheck.c
+
+# Runs in the guest's Debian system, and in dom0 for comparison.
+shader()
+{
+    glslangValidator --quiet -V --target-env vulkan1.3 --vn "$1_code" \
+        -o "$out/vktool.$1.h" "guest/vktool.$1"
+}
+shader vert
+shader frag
+build vktool guest/vktool.c "-I$out" -lvulkan

@@ -78,7 +78,7 @@ class Boot:
             json.dump({"boot": self.name, "cases": self.cases}, f)
 
     def files(self):
-        tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck")]
+        tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck", "vktool")]
         return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
                 f"{BUILD}/lab/initrd.gz", f"{BUILD}/lab/qemu-system-x86_64"]
 
@@ -96,6 +96,9 @@ class Boot:
                 "-device", "virtio-blk-pci,drive=disk",
                 "-drive", f"if=none,id=programs,file={self.programs},format=raw,readonly=on",
                 "-device", "virtio-blk-pci,drive=programs",
+                # dom0's system is the guests' too, as it was before this boot
+                "-drive", f"if=none,id=system,file={image}/dom0.img,format=raw,readonly=on",
+                "-device", "virtio-blk-pci,drive=system",
                 "-fsdev", f"local,id=lab,path={self.folder},security_model=none",
                 "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab"]
 

@@ -14,7 +14,10 @@ modules=$tree/lib/modules/$(ls "$base/lib/modules")
 
 mkdir -p "$tree/bin" "$modules"
 cp "$here/init" "$tree/"
-cp "$here/spawn" "$here/ask" "$build/tools/rpc" "$build/tools/blobtool" "$tree/bin/"
+cp "$here/spawn" "$here/ask" "$here/in-system" "$build/tools/rpc" "$build/tools/blobtool" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
+mkdir "$tree/system-bin"
+cp "$build/tools/vktool" "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$modules/"
-"$here/../initrd.sh" "$tree" "$base" "$out" drm_kms_helper virtio-gpu
+"$here/../initrd.sh" "$tree" "$base" "$out" \
+    drm_kms_helper virtio-gpu virtio_blk ext4

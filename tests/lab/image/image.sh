@@ -30,7 +30,7 @@ mount -t tmpfs layer /tmp
 mkdir -p /tmp/upper /tmp/work /tmp/root /tmp/initrd
 mount -t overlay -o "lowerdir=$base,upperdir=/tmp/upper,workdir=/tmp/work" dom0 /tmp/root
 customise /tmp/root
-mke2fs -q -t ext4 -L dom0 -E lazy_itable_init=1 -d /tmp/root "$out/dom0.img" 2G
+mke2fs -q -t ext4 -L dom0 -E lazy_itable_init=1 -d /tmp/root "$out/dom0.img" 3G
 
 # Debian's own initrd has every driver there is; unpacking it takes longer
 # than booting the rest.
