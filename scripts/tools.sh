@@ -34,3 +34,4 @@ shader()
 shader vert
 shader frag
 build vktool guest/vktool.c "-I$out" -lvulkan
+build gltool guest/gltool.c -lepoxy

@@ -189,6 +189,13 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
     if (!bus) {
         return NULL;
     }
+    if (XEN_BUS(bus)->backend_id) {
+        /* Nobody has seen a stub domain grant host memory. */
+        error_setg(errp, "xen-hostmem: QEMU runs in domain %u, and only dom0 "
+                   "grants host memory: add xen-hostmem=off",
+                   XEN_BUS(bus)->backend_id);
+        return NULL;
+    }
     h = XEN_HOSTMEM(qdev_new(TYPE_XEN_HOSTMEM));
     h->cfg = *cfg;
     h->window = xen_hostmem_window_new(cfg->size, &cfg->rules, &client_ops, h);

@@ -14,8 +14,9 @@
 static void print_blob(Monitor *mon, const XenHostmemBlob *b)
 {
     monitor_printf(mon, "  resource %" PRIu32 ": offset 0x%" PRIx64 ", %" PRIu64
-                   " KiB, %s%s%s%s\n", b->resource_id, b->offset,
-                   b->size / KIB, XenHostmemBlobState_str(b->state),
+                   " KiB%s, %s%s%s%s\n", b->resource_id, b->offset,
+                   b->size / KIB, b->shared_memory ? " shared memory" : "",
+                   XenHostmemBlobState_str(b->state),
                    b->reason ? ": " : "", b->reason ?: "",
                    b->wanted ? "" : " (no longer wanted)");
 }

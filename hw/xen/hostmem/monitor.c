@@ -20,6 +20,7 @@ static void see_blob(void *opaque, const XenHostmemView *view)
     blob->offset = view->offset;
     blob->size = view->size;
     blob->wanted = view->wanted;
+    blob->shared_memory = view->shared_memory;
     blob->state = qapi_enum_parse(&XenHostmemBlobState_lookup,
                                   xen_hostmem_state_name(view->state), -1,
                                   &error_abort);

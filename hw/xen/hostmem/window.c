@@ -415,6 +415,7 @@ static void see_one(const XenHostmemMapping *m,
         .wanted = m->wanted,
         .state = m->state,
         .reason = m->reason,
+        .shared_memory = m->buf.shared_memory,
     };
 
     see(opaque, &view);

@@ -60,6 +60,7 @@ typedef struct XenHostmemView {
     bool wanted;                /* the GPU device has it mapped */
     XenHostmemState state;
     XenHostmemReason reason;    /* if it is trapped */
+    bool shared_memory;         /* such as a ring, no buffer of a device */
 } XenHostmemView;
 
 typedef struct XenHostmemWindowOps {

@@ -11,6 +11,11 @@ from dom0 import OUT, RUN, Failed, brief, sh, store, tool_json, wait_for, xensto
 
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
+# What makes dom0's disk the guest's system. Linux would have Xen unplug a disk
+# of this kind, to have it back as Xen's own.
+SYSTEM = {"args": ("-drive", "if=none,id=system,file=/dev/vdc,format=raw,readonly=on",
+                   "-device", "virtio-blk-pci,drive=system"),
+          "cmdline": "xen_emul_unplug=never"}
 CONFIG = """\
 name = "{name}"
 type = "hvm"
@@ -27,7 +32,7 @@ on_crash = "destroy"
 on_reboot = "{on_reboot}"
 tsc_mode = "native"
 timer_mode = "no_missed_ticks_pending"
-device_model_override = "{run}/qemu-system-x86_64"
+device_model_override = "{device_model}"
 device_model_args_hvm = [{args}]
 {more}
 """
@@ -35,7 +40,8 @@ device_model_args_hvm = [{args}]
 
 class Guest:
     def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
-                 on_reboot="destroy", videoram=0, args=(), more="", name="guest"):
+                 on_reboot="destroy", videoram=0, args=(), more="", name="guest",
+                 device_model=f"{RUN}/qemu-system-x86_64"):
         self.name = name
         self.qmp_socket, self.vnc_socket = f"{RUN}/{name}.qmp", f"{RUN}/{name}.vnc"
         self.xl_config = f"{OUT}/{name}.cfg"
@@ -48,6 +54,7 @@ class Guest:
         self.config = CONFIG.format(
             name=name, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
             on_reboot=on_reboot, videoram=videoram, more=more,
+            device_model=device_model,
             args=",".join(f'"{a}"' for a in dm_args))
 
     def write_config(self):

@@ -17,7 +17,7 @@ cp "$here/init" "$tree/"
 cp "$here/spawn" "$here/ask" "$here/in-system" "$build/tools/rpc" "$build/tools/blobtool" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
-cp "$build/tools/vktool" "$tree/system-bin/"
+cp "$build/tools/vktool" "$build/tools/gltool" "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
     drm_kms_helper virtio-gpu virtio_blk ext4

@@ -5,8 +5,7 @@
  *   vktool copy BYTES SEED        words through two buffers that the host can
  *                                 see, copied by the device; held until a
  *                                 line comes on standard input
- *   vktool picture WIDTH HEIGHT [FILE]
- *                                 draw, read the pixels back; FILE gets a PPM
+ *   vktool picture WIDTH HEIGHT   draw, read the pixels back
  *   vktool buffers COUNT BYTES    that many buffers, mapped at the same time
  *
  * Each answer is one line of JSON. The exit status is 1 if something could
@@ -503,23 +502,6 @@ static void read_back(const struct target *target, VkBuffer buffer)
             VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT);
 }
 
-static void write_ppm(const char *path, const uint8_t *pixels,
-                      uint32_t width, uint32_t height)
-{
-    FILE *f = fopen(path, "wb");
-
-    if (!f) {
-        die("%s cannot be written", path);
-    }
-    fprintf(f, "P6\n%u %u\n255\n", width, height);
-    for (size_t i = 0; i < (size_t)width * height; i++) {
-        fwrite(pixels + i * PIXEL_BYTES, 3, 1, f);
-    }
-    if (fclose(f)) {
-        die("%s cannot be written", path);
-    }
-}
-
 /* FNV-1a, and how many colours there are among the pixels' first bytes. */
 static void print_picture(const uint8_t *pixels, uint32_t width,
                           uint32_t height)
@@ -553,9 +535,6 @@ static int run_picture(char **arg)
     draw(&target);
     read_back(&target, pixels.buffer);
     run_commands();
-    if (arg[2]) {
-        write_ppm(arg[2], (uint8_t *)pixels.words, width, height);
-    }
     print_picture((uint8_t *)pixels.words, width, height);
     return 0;
 }
@@ -568,9 +547,9 @@ int main(int argc, char **argv)
     if (argc == 4 && !strcmp(argv[1], "buffers")) {
         return run_buffers(argv + 2);
     }
-    if ((argc == 4 || argc == 5) && !strcmp(argv[1], "picture")) {
+    if (argc == 4 && !strcmp(argv[1], "picture")) {
         return run_picture(argv + 2);
     }
     die("usage: vktool copy BYTES SEED | buffers COUNT BYTES | "
-        "picture WIDTH HEIGHT [FILE]");
+        "picture WIDTH HEIGHT");
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What cannot be granted is trapped, with a reason (I5); bad options are refused."""
 
+import os
+
 import dom0
 from blobs import KIB, MIB, Blob, reasons, wait_granted
 from lab import case
@@ -68,6 +70,31 @@ def refused(lab, says, **options):
 def hostmem_without_blob(lab):
     """hostmem without blob=on is refused at start, and says what to write."""
     refused(lab, "add blob=on", gpu="virtio-gpu-gl-pci,hostmem=256M")
+
+
+# xl looks at the node as well, but not in these seconds; it also starts a
+# QEMU that only says what it can do.
+ELSEWHERE = f"""#!/bin/sh
+case "$*" in
+*-xen-domid*)
+    xenstore-write /local/domain/0/domid 7
+    (sleep 8; xenstore-write /local/domain/0/domid 0) >/dev/null 2>&1 &
+esac
+exec {dom0.RUN}/qemu-system-x86_64 "$@"
+"""
+
+
+@case("backend-domain", limit=120)
+def backend_domain(lab):
+    """A QEMU that runs in another domain than dom0, by its xenstore node: refused."""
+    wrapper = f"{dom0.RUN}/qemu-elsewhere"
+    with open(wrapper, "w", encoding="ascii") as f:
+        f.write(ELSEWHERE)
+    os.chmod(wrapper, 0o755)
+    try:
+        refused(lab, "add xen-hostmem=off", device_model=wrapper)
+    finally:
+        dom0.sh("sleep 8; xenstore-write /local/domain/0/domid 0")
 
 
 @case("no-render-node", limit=120)

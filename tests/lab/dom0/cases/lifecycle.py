@@ -4,7 +4,7 @@
 import dom0
 from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, wait_no_grants
 from dom0 import wait_for
-from guest import GPU
+from guest import GPU, SYSTEM
 from lab import FRONTEND, case, load_driver, unload_driver
 
 NODES = "/local/domain/0/backend/hostmem"
@@ -250,6 +250,23 @@ def holdings(guest):
 
 def resident_kib(guest):
     return int(dom0.sh(f"grep VmRSS /proc/{guest.qemu_pid()}/status").split()[1])
+
+
+@case("kexec", limit=300)
+def kexec(lab):
+    """kexec is a soft reset to xl, which QEMU's GPU cannot take: the guest ends, cleanly.
+
+    Linux shuts our driver down first, as for a reboot (R20)."""
+    guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
+    Blob(guest, MIB, 79)
+    guest.run("in-system kexec -l /boot/vmlinuz-$(uname -r) --reuse-cmdline", 120)
+    guest.run("(sleep 1; in-system kexec -e) >/dev/null 2>&1 &")
+    wait_for("the driver lets go of all", lambda: not granted_pages(guest), 60)
+    wait_for("the guest has ended", lambda: not guest.exists(), 100)
+    wait_no_grants()
+    lab.require("frontend left" in guest.qemu_log() or "xen_hostmem_left clean 1" in guest.qemu_log(),
+                "QEMU's log does not say that the driver left cleanly")
+    lab.drop_guest()
 
 
 @case("cycles", limit=900, slow=True)

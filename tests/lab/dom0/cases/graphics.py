@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs that draw: Vulkan by Venus, OpenGL by virgl, and what they map."""
+
+import dom0
+from blobs import KIB, MIB, window
+from guest import SYSTEM
+from lab import case
+
+LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
+WIDTH, HEIGHT = 640, 480
+COPIES = (64 * KIB, MIB, 16 * MIB)
+FRAMES = 40
+GL_FRAMES = 20
+
+
+def system_guest(lab):
+    return lab.guest(driver=True, memory=1024, **SYSTEM)
+
+
+def emulated(guest):
+    """What QEMU had to emulate so far, and what was not granted."""
+    now = window(guest)
+    return now["trapped-reads"], now["trapped-writes"], now["strays"], now["fallbacks"]
+
+
+def nothing_trapped(lab, guest, before):
+    """All that was mapped was granted, and no access needed QEMU."""
+    lab.equal(emulated(guest), before, "accesses that QEMU emulated, fallbacks")
+    lab.require(window(guest)["grants"] > 0, "nothing was granted")
+
+
+@case("venus", limit=300)
+def venus(lab):
+    """vulkaninfo lists Venus; a picture is what lavapipe in dom0 makes of it."""
+    guest = system_guest(lab)
+    before = emulated(guest)
+    listed = guest.run("in-system vulkaninfo --summary 2>&1", 120)
+    lab.require("DRIVER_ID_MESA_VENUS" in listed, f"vulkaninfo: {dom0.brief(listed)}")
+    ours = guest.json(f"in-system vktool picture {WIDTH} {HEIGHT}", 120)
+    direct = dom0.tool_json(f"{LAVAPIPE} {dom0.RUN}/vktool picture {WIDTH} {HEIGHT}")
+    lab.require("Venus" in ours["device"] and "Venus" not in direct["device"],
+                f"devices: {ours} {direct}")
+    lab.require(ours["shades"] > 32, f"hardly a picture: {ours}")
+    lab.equal(ours["hash"], direct["hash"], "the picture's hash")
+    nothing_trapped(lab, guest, before)
+    lab.data["hash"] = ours["hash"]
+
+
+@case("venus-buffers", limit=300)
+def venus_buffers(lab):
+    """The renderer's own dma-bufs are granted: words, device copies, dom0's view."""
+    guest = system_guest(lab)
+    before = emulated(guest)
+    for seed, size in enumerate(COPIES, 141):
+        answer = guest.spawn("copy", f"in-system vktool copy {size} {seed}", 120)
+        lab.equal(answer.get("mismatches"), 0, f"words that the device copied: {answer}")
+        blobs = [b for b in window(guest)["blobs"] if b["wanted"]]
+        lab.equal({b["state"] for b in blobs}, {"mapped"}, f"states: {blobs}")
+        # The command stream of Venus may be as large; it is shared memory.
+        buffers = [b for b in blobs if b["size"] == size and not b["shared-memory"]]
+        lab.equal(len(buffers), 2, f"buffers of {size} bytes: {blobs}")
+        lab.require(any(b["shared-memory"] for b in blobs), f"no ring: {blobs}")
+        right = [guest.peek(f"{size} verify {seed} --index {n}")["mismatches"] == 0
+                 for n in range(2 if size != MIB else 3)]
+        lab.equal(right.count(True), 2, f"buffers of {size} bytes with the words, in dom0")
+        guest.ask("copy", "quit")
+    many = guest.json("in-system vktool buffers 64 65536", 120)
+    lab.equal((many["count"], many["mismatches"]), (64, 0), "64 buffers at once")
+    nothing_trapped(lab, guest, before)
+
+
+@case("vkmark", limit=300)
+def vkmark(lab):
+    """vkmark runs to its end, and nothing it maps is trapped."""
+    guest = system_guest(lab)
+    before = emulated(guest)
+    scenes = "-b clear:duration=3 -b vertex:duration=3 -b texture:duration=3"
+    output = guest.run(f"in-system vkmark --winsys headless -s 160x120 {scenes} 2>&1", 250)
+    lab.require("vkmark Score" in output, dom0.brief(output))
+    lab.equal(output.count("FPS:"), 3, f"scenes: {dom0.brief(output)}")
+    nothing_trapped(lab, guest, before)
+
+
+@case("kmscube", limit=300)
+def kmscube(lab):
+    """OpenGL by virgl: kmscube runs to the end, and the cube is on the screen."""
+    guest = system_guest(lab)
+    guest.spawn_quiet("cube", f"in-system kmscube -c {GL_FRAMES}")
+    picture = dom0.wait_for("a cube on the screen", lambda: colours(guest), 100, 1)
+    with open(f"{dom0.OUT}/kmscube.ppm", "wb") as f:
+        f.write(picture.ppm())
+    dom0.wait_for(f"kmscube ends after {GL_FRAMES} frames",
+                  lambda: guest.status("test -e /tmp/spawn/cube.status")[0] == 0, 150, 1)
+    output = guest.run("cat /tmp/spawn/cube.status /tmp/spawn/cube.out")
+    lab.require(output.startswith("0") and "virgl" in output, f"kmscube: {dom0.brief(output)}")
+
+
+def colours(guest):
+    """The screen, once it has many colours: kmscube's faces shade from corner to corner."""
+    picture = guest.picture()
+    rgb = picture.rgb()
+    some = set(zip(rgb[::93], rgb[1::93], rgb[2::93]))
+    return picture if len(some) > 200 else None
+
+
+@case("gl-buffer", limit=240)
+def gl_buffer(lab):
+    """A GL buffer that stays mapped: software GL exports none, so it is trapped."""
+    guest = system_guest(lab)
+    answer = guest.spawn("gl", f"in-system gltool {8 * KIB} 151", 200)
+    lab.equal(answer.get("mismatches"), 0, f"words that the device copied: {answer}")
+    lab.require("virgl" in answer["renderer"], f"renderer: {answer}")
+    blobs = [b for b in window(guest)["blobs"] if b["wanted"]]
+    lab.equal({(b["state"], b.get("reason")) for b in blobs}, {("trapped", "not-exportable")},
+              f"blobs: {blobs}")
+    guest.ask("gl", "quit")
+
+
+def start_weston(guest):
+    guest.run("in-system sh -c 'chmod 700 /run; seatd >/tmp/seatd.log 2>&1 & "
+              "sleep 1; LIBSEAT_BACKEND=seatd weston --backend=drm --renderer=pixman "
+              "--continue-without-input --shell=kiosk --no-config --idle-time=0 "
+              "--log=/tmp/weston.log >/dev/null 2>&1 &' </dev/null >/dev/null 2>&1")
+    dom0.wait_for("weston runs", lambda: guest.status("test -S /system/run/wayland-1")[0] == 0, 60)
+
+
+@case("vkcube", limit=400)
+def vkcube(lab):
+    """vkcube in weston: it runs to the end, and the cube is on the screen."""
+    guest = system_guest(lab)
+    before = emulated(guest)
+    start_weston(guest)
+    # Without a GPU, Venus' pictures reach the compositor as shared memory.
+    guest.spawn_quiet("cube", "in-system env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw "
+                      f"vkcube --wsi wayland --c {FRAMES}")
+    picture = dom0.wait_for("a cube on the screen", lambda: cube(guest), 150, 2)
+    with open(f"{dom0.OUT}/vkcube.ppm", "wb") as f:
+        f.write(picture.ppm())
+    dom0.wait_for(f"vkcube ends after {FRAMES} frames",
+                  lambda: guest.status("test -e /tmp/spawn/cube.status")[0] == 0, 150, 1)
+    lab.equal(guest.run("cat /tmp/spawn/cube.status").strip(), "0", "vkcube's exit status")
+    nothing_trapped(lab, guest, before)
+    lab.drop_guest()
+
+
+def cube(guest):
+    """The screen, once there is more on it than grounds: the cube's logo has teal."""
+    picture = guest.picture()
+    rgb = picture.rgb()
+    teal = sum(b > r + 30 and g > r + 30
+               for r, g, b in zip(rgb[::93], rgb[1::93], rgb[2::93]))
+    return picture if teal > 50 else None
