@@ -35,12 +35,12 @@ static void refuse_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 /* A parked MAP is answered here, anything else is processed anew. */
 static bool finish_parked_map(VirtIOGPU *g,
                               struct virtio_gpu_ctrl_command *cmd,
-                              uint32_t resource_id)
+                              uint32_t resource_id, int status)
 {
     if (cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB) {
         return false;
     }
-    switch (xen_hostmem_status(g->xen, resource_id)) {
+    switch (status) {
     case 0:
         answer_map(g, cmd, resource_id);
         break;
@@ -62,9 +62,14 @@ static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
 {
     VirtIOGPU *g = opaque;
     struct virtio_gpu_ctrl_command *cmd, *last = NULL;
+    int status = xen_hostmem_status(g->xen, resource_id);
 
+    if (status == -EINPROGRESS) {
+        /* This was the last map's; the guest has made a new one since. */
+        return;
+    }
     while ((cmd = virtio_gpu_parked_take(g->parked, resource_id))) {
-        if (finish_parked_map(g, cmd, resource_id)) {
+        if (finish_parked_map(g, cmd, resource_id, status)) {
             continue;
         }
         if (last) {
@@ -179,6 +184,19 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
     return true;
 }
 
+/* The renderer's reset forgets its resources, and leaves them mapped here. */
+static void unmap_all(VirtIOGPU *g)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    if (!QTAILQ_EMPTY(&g->reslist)) {
+        virgl_renderer_force_ctx_0();
+    }
+    QTAILQ_FOREACH(res, &g->reslist, next) {
+        virgl_renderer_resource_unmap(res->resource_id);
+    }
+}
+
 void virtio_gpu_xen_reset(VirtIOGPU *g)
 {
     struct virtio_gpu_ctrl_command *cmd;
@@ -187,6 +205,7 @@ void virtio_gpu_xen_reset(VirtIOGPU *g)
         return;
     }
     xen_hostmem_reset(g->xen);
+    unmap_all(g);
     while ((cmd = virtio_gpu_parked_take_any(g->parked))) {
         QTAILQ_INSERT_TAIL(&g->cmdq, cmd, next);
     }
@@ -316,6 +335,8 @@ bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
         virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
         return true;
     default:
+        /* A refused map may have left it mapped; it refuses what is not. */
+        virgl_renderer_resource_unmap(res->resource_id);
         return false;
     }
 }

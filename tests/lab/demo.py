@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """demo.py IMAGE: the main job once, with its figures: a table for people,
-build/demo/report.json for machines, the guest's screen as a picture."""
+build/demo/report.json for machines, the guests' screens as pictures."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import boot  # noqa: E402
 from main import say  # noqa: E402
 
 OUT = os.path.join(boot.BUILD, "demo")
-CASE = "demo"
+CASES = ("demo", "demo-vulkan")
 
 
 def write_png(ppm_path, png_path):
@@ -71,24 +71,29 @@ def table(report):
     live = report["live_switch"]
     print("\nratios: medians of interleaved pairs [95 % confidence]")
     print(f"live: {live['words']} stores during {live['switches']} switches between "
-          f"trapped and granted, {live['mismatches']} lost\n")
+          f"trapped and granted, {live['mismatches']} lost")
+    cube = report["vkcube"]
+    print(f"vkcube: {cube['frames']} frames by Venus, {cube['blobs']} blobs granted, "
+          "no access trapped\n")
 
 
 def main():
-    machine = boot.Boot("demo", sys.argv[1], [CASE], say)
-    print(f"==> lab: booting Xen on {boot.accel()}; about 5 minutes …", flush=True)
-    result = machine.run()[0]
-    if result["result"] != "pass":
-        print(f"error: the demo failed: {result['reason']}", file=sys.stderr)
-        return 1
+    machine = boot.Boot("demo", sys.argv[1], CASES, say)
+    print(f"==> lab: booting Xen on {boot.accel()}; about 6 minutes …", flush=True)
+    results = machine.run()
+    for result in results:
+        if result["result"] != "pass":
+            print(f"error: the demo failed: {result['reason']}", file=sys.stderr)
+            return 1
     report = {"xen": machine.info["xen"], "accel": machine.info["accel"],
               "ratios": "median of interleaved pairs, low and high with 95 % confidence",
-              **result["data"]}
+              **results[0]["data"], "vkcube": results[1]["data"]}
     os.makedirs(OUT, exist_ok=True)
     with open(f"{OUT}/report.json", "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
     table(report)
-    write_png(f"{machine.out}/screen.ppm", f"{OUT}/screen.png")
+    for picture in ("screen", "vkcube"):
+        write_png(f"{machine.out}/{picture}.ppm", f"{OUT}/{picture}.png")
     print(f"==> the results are in {os.path.relpath(OUT, boot.TOP)}/")
     return 0
 

@@ -45,6 +45,19 @@ static void test_truncated(void)
     close(fd);
 }
 
+/* As in QEMU's main thread, where a signalfd takes it. */
+static void test_blocked(void)
+{
+    sigset_t sigbus, before, after;
+
+    sigemptyset(&sigbus);
+    sigaddset(&sigbus, SIGBUS);
+    pthread_sigmask(SIG_BLOCK, &sigbus, &before);
+    test_truncated();
+    pthread_sigmask(SIG_SETMASK, &before, &after);
+    g_assert_true(sigismember(&after, SIGBUS));
+}
+
 /* SIGBUS that is not ours still goes to whom it went before. */
 static sig_atomic_t handled;
 
@@ -65,6 +78,7 @@ int main(int argc, char **argv)
     sigaction(SIGBUS, &(struct sigaction) { .sa_handler = handler }, NULL);
     g_test_add_func("/fault/copies", test_copies);
     g_test_add_func("/fault/truncated", test_truncated);
+    g_test_add_func("/fault/blocked", test_blocked);
     g_test_add_func("/fault/others", test_others);
     return g_test_run();
 }

@@ -352,6 +352,27 @@ static void test_late_lack(void)
     fake_guest_free(f);
 }
 
+/* A guest that takes its time to say so is not asked more often. */
+static void test_slow_lack(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+    unsigned posted = 0;
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer(f, XEN_HOSTMEM_ENOMEM);
+    for (int round = 0; round < 100; round++) {
+        fake_pass(f, 3000);
+        while (!g_queue_is_empty(&f->posted)) {
+            fake_answer(f, XEN_HOSTMEM_ENOMEM);
+            posted++;
+        }
+    }
+    g_assert_cmpuint(posted, >=, 6);
+    g_assert_cmpuint(posted, <=, 12);
+    fake_guest_free(f);
+}
+
 /* Quota that a refused blob gives back is the next one's. */
 static void test_quota_after_refusal(void)
 {
@@ -525,6 +546,7 @@ int main(int argc, char **argv)
     g_test_add_func("/room/unmap-storm", test_unmap_storm);
     g_test_add_func("/room/one-at-a-time", test_one_at_a_time);
     g_test_add_func("/room/late-lack", test_late_lack);
+    g_test_add_func("/room/slow-lack", test_slow_lack);
     g_test_add_func("/room/quota-after-refusal", test_quota_after_refusal);
     g_test_add_func("/room/ring-without-descriptors",
                     test_ring_without_descriptors);

@@ -321,6 +321,36 @@ static void test_crash(void)
 }
 
 /*
+ * A frontend that is Closing and stays so: what the GPU lets go of meanwhile is
+ * answered for, and its range free if there is proof (I3).
+ */
+static void test_stuck_closing(void)
+{
+    for (int proves = 0; proves < 2; proves++) {
+        FakeGuest *f = fake_guest_new();
+
+        f->proves = proves;
+        fake_arrive(f);
+        fake_map(f, 1, 0, 4);
+        fake_map(f, 2, 4, 4);
+        fake_pump(f);
+        fake_answer_all(f);
+        g_assert_true(fake_take_settled(f, 1));
+        xen_hostmem_window_leaving(f->w);
+        g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+        fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS / 2);
+        g_assert_false(fake_take_settled(f, 1));
+        memset(f->frames, 0, 4 * sizeof(f->frames[0]));     /* the first's */
+        fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS);
+        g_assert_true(fake_take_settled(f, 1));
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, !proves);
+        fake_leave(f);
+        g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+        fake_guest_free(f);
+    }
+}
+
+/*
  * A frontend that closes properly speaks for itself, not for the one before
  * that crashed: without proof its range stays quarantined (R21).
  */
@@ -468,6 +498,7 @@ int main(int argc, char **argv)
     g_test_add_func("/window/quarantine", test_quarantine);
     g_test_add_func("/window/silent-guest", test_silent_guest);
     g_test_add_func("/window/crash", test_crash);
+    g_test_add_func("/window/stuck-closing", test_stuck_closing);
     g_test_add_func("/window/crash-then-clean", test_crash_then_clean);
     g_test_add_func("/window/late-proof", test_late_proof);
     g_test_add_func("/window/live-undo", test_live_undo);

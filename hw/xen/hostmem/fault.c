@@ -81,12 +81,11 @@ static void copy(void *dst, const void *src, size_t len)
     }
 }
 
-bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
+static bool copy_or_jump(void *dst, const void *src, size_t len)
 {
     sigjmp_buf here;
 
-    install_handler();
-    /* 0: the signal mask is not changed in between, so it is not saved. */
+    /* 0: the caller looks after the signal mask. */
     if (sigsetjmp(here, 0)) {
         guard = NULL;
         return false;
@@ -98,4 +97,22 @@ bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     guard = NULL;
     return true;
+}
+
+bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
+{
+    sigset_t sigbus, before;
+    bool done;
+
+    install_handler();
+    /*
+     * QEMU's main thread has SIGBUS blocked, to read it from a descriptor. A
+     * fault while it is blocked kills the process without asking a handler.
+     */
+    sigemptyset(&sigbus);
+    sigaddset(&sigbus, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &sigbus, &before);
+    done = copy_or_jump(dst, src, len);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return done;
 }

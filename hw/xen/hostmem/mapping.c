@@ -361,6 +361,20 @@ void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean)
     release(m, !any_chunk(m, 1u << CHUNK_STUCK));
 }
 
+void xen_hostmem_mapping_give_up(XenHostmemMapping *m)
+{
+    for (uint32_t i = 0; i < m->nr_chunks; i++) {
+        XenHostmemChunk *c = &m->chunks[i];
+
+        g_hash_table_remove(m->window->by_id, &c->id);
+        if (c->state != CHUNK_IDLE) {
+            /* Until the frontend's Closed, which may still come. */
+            c->state = CHUNK_STUCK;
+        }
+    }
+    release(m, false);
+}
+
 void xen_hostmem_mapping_retry(XenHostmemMapping *m)
 {
     release(m, false);

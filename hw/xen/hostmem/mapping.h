@@ -59,6 +59,7 @@ struct XenHostmemWindow {
     uint64_t size;              /* bytes */
     uint32_t max_pages;         /* of one request */
     bool accepting;             /* a frontend takes requests */
+    int64_t leave_deadline;     /* ms; by when a Closing one should be gone */
     XenHostmemRules rules;
     XenHostmemCounters counters;
     uint64_t granted_pages;     /* of all imports, also those in quarantine */
@@ -111,6 +112,9 @@ void xen_hostmem_mapping_reply(XenHostmemChunk *chunk, uint8_t operation,
 
 /* The frontend is gone, see xen_hostmem_window_left(). May free @m. */
 void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean);
+
+/* UNMAPPING, and the frontend will not do it. May free @m. */
+void xen_hostmem_mapping_give_up(XenHostmemMapping *m);
 
 /* QUARANTINED: ask again whether the peer has let go. May free @m. */
 void xen_hostmem_mapping_retry(XenHostmemMapping *m);

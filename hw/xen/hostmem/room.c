@@ -112,6 +112,21 @@ static bool time_may_help(GPtrArray *placed)
     return false;
 }
 
+/* Whether a try, of any blob, has not come to its end. */
+static bool is_trying(GPtrArray *placed)
+{
+    for (guint i = 0; i < placed->len; i++) {
+        XenHostmemMapping *m = placed->pdata[i];
+
+        if (m->wanted && m->live && m->imported &&
+            m->state != XEN_HOSTMEM_MAPPED &&
+            m->state != XEN_HOSTMEM_QUARANTINED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void xen_hostmem_room_returned(XenHostmemWindow *w, bool unmapped)
 {
     w->try_quota = true;
@@ -134,22 +149,26 @@ bool xen_hostmem_room_retry(XenHostmemWindow *w)
 {
     int64_t now = w->ops->now_ms(w->opaque);
     g_autoptr(GPtrArray) placed = NULL;
+    bool may_help;
     Round r;
 
     if (!w->accepting) {
         return false;
     }
     placed = xen_hostmem_window_placed(w);
-    if (!time_may_help(placed)) {
+    may_help = time_may_help(placed);
+    if (!may_help) {
         w->try_others = false;
-        w->retry_ms = 0;
+        if (!is_trying(placed)) {
+            w->retry_ms = 0;
+        }
     } else if (!w->retry_ms) {
         w->retry_ms = RETRY_FIRST_MS;
         w->retry_at = now + RETRY_FIRST_MS;
     }
-    r.quota_only = !w->try_others && (!w->retry_ms || now < w->retry_at);
+    r.quota_only = !may_help || (!w->try_others && now < w->retry_at);
     if (r.quota_only && !w->try_quota) {
-        return w->retry_ms;
+        return may_help;
     }
     w->try_quota = false;
     w->try_others = false;

@@ -47,6 +47,7 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
     w->rules = *rules;
     w->ops = ops;
     w->opaque = opaque;
+    w->leave_deadline = INT64_MAX;
     w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
     g_queue_init(&w->waiting);
     g_queue_init(&w->work);
@@ -338,6 +339,7 @@ void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
     g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
     w->accepting = true;
+    w->leave_deadline = INT64_MAX;
     w->max_pages = max_pages;
     w->retry_at = 0;
     w->retry_ms = 0;
@@ -347,6 +349,10 @@ void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 
 void xen_hostmem_window_leaving(XenHostmemWindow *w)
 {
+    if (w->accepting) {
+        w->leave_deadline = w->ops->now_ms(w->opaque) +
+                            XEN_HOSTMEM_LEAVE_LIMIT_MS;
+    }
     w->accepting = false;
 }
 
@@ -355,6 +361,7 @@ void xen_hostmem_window_left(XenHostmemWindow *w, bool clean)
     g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
 
     w->accepting = false;
+    w->leave_deadline = INT64_MAX;
     for (guint i = 0; i < placed->len; i++) {
         xen_hostmem_mapping_abandon(placed->pdata[i], clean);
     }
@@ -484,6 +491,9 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
         if (is_late(m, now)) {
             again = true;
             refuse_late(m);
+        } else if (m->state == XEN_HOSTMEM_UNMAPPING && !m->wanted &&
+                   w->leave_deadline <= now) {
+            xen_hostmem_mapping_give_up(m);
         } else if (m->state == XEN_HOSTMEM_QUARANTINED) {
             again = true;
             xen_hostmem_mapping_retry(m);

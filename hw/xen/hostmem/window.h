@@ -97,6 +97,8 @@ typedef struct XenHostmemWindowOps {
 #define XEN_HOSTMEM_MAP_LIMIT_MS        30000
 /* How long a MAP waits for a range in quarantine. */
 #define XEN_HOSTMEM_WAIT_LIMIT_MS       5000
+/* How long a frontend may be Closing before an UNMAP is answered without it. */
+#define XEN_HOSTMEM_LEAVE_LIMIT_MS      10000
 
 /**
  * xen_hostmem_window_new: an empty window without a frontend

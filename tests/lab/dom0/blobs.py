@@ -3,6 +3,7 @@
 
 import re
 
+import dom0
 from dom0 import Failed, counters, wait_for
 from lab import load_driver, unload_driver
 
@@ -95,6 +96,19 @@ def live_switches(guest, switches):
 def window(guest):
     """What query-xen-hostmem says of the guest's window."""
     return guest.qmp("query-xen-hostmem")[0]
+
+
+def renderer_mappings(guest):
+    """How many pieces of the renderer's shared memory QEMU has mapped."""
+    return dom0.sh(f"grep -c vkr-shmem /proc/{guest.qemu_pid()}/maps", check=False).strip()
+
+
+def truncate_shared_memory(guest):
+    """Take away the memory behind the renderer's blobs, as a renderer gone mad would."""
+    files = dom0.sh(f"cd /proc/{guest.qemu_pid()}/fd; for n in *; do case $(readlink $n) in "
+                    "*vkr-shmem*) truncate -s 0 $n && echo $n;; esac; done", check=False)
+    if not files.split():
+        raise Failed(f"no shared memory to truncate: {files}")
 
 
 def wait_granted(guest, pages, seconds=20):

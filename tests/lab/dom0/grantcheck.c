@@ -88,6 +88,15 @@ static void heap_case(uint32_t pages, uint32_t first, uint32_t some)
 static void content_heap_large(void) { heap_case(512 + 32 + 3, 7, 530); }
 static void content_heap_small(void) { heap_case(3 * 16 + 5, 15, 20); }
 
+static void content_vgem(void)
+{
+    int dmabuf = make_vgem_buffer(300);
+
+    fill_dmabuf(dmabuf, 300);
+    check_content(dmabuf, 300, 0, 300, NULL);
+    check_content(dmabuf, 300, 40, 100, NULL);
+}
+
 /* Segments whose offset is more than a page. */
 static void content_huge_pages(void)
 {
@@ -620,6 +629,7 @@ static const struct {
     { "content: sub-range", content_sub_range },
     { "content: system heap, 1 MiB pieces", content_heap_large },
     { "content: system heap, 64 KiB pieces", content_heap_small },
+    { "content: vgem", content_vgem },
     { "content: huge pages", content_huge_pages },
     { "content: scattered pages", content_scattered },
     { "life: busy is counted", busy_is_counted },

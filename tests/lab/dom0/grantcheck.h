@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <drm/drm.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
@@ -306,6 +307,34 @@ static int make_heap_buffer(uint64_t bytes)
              strerror(errno));
     }
     return keep_fd(data.fd, "heap buffer");
+}
+
+/* A dumb buffer of vgem, which is a GPU without hardware. */
+static int make_vgem_buffer(uint32_t pages)
+{
+    char name[32] = "";
+    struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
+    struct drm_mode_create_dumb dumb = {
+        .width = PAGE / 4, .height = pages, .bpp = 32,
+    };
+    struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+    int card = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
+
+    if (card < 0) {
+        skip("/dev/dri/card0: %s", strerror(errno));
+    }
+    keep_fd(card, "card");
+    if (ioctl(card, DRM_IOCTL_VERSION, &version) < 0 || strcmp(name, "vgem")) {
+        skip("/dev/dri/card0 is not vgem but '%s'", name);
+    }
+    if (ioctl(card, DRM_IOCTL_MODE_CREATE_DUMB, &dumb) < 0) {
+        fail("DRM_IOCTL_MODE_CREATE_DUMB: %s", strerror(errno));
+    }
+    prime.handle = dumb.handle;
+    if (ioctl(card, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime) < 0) {
+        fail("DRM_IOCTL_PRIME_HANDLE_TO_FD: %s", strerror(errno));
+    }
+    return keep_fd(prime.fd, "vgem buffer");
 }
 
 static void sync_dmabuf(int fd, uint64_t flags)

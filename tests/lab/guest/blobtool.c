@@ -19,6 +19,8 @@
  *   fill SEED        write all words
  *   sample SEED N    compare N words, always the same ones
  *   scatter SEED N   write those words
+ *   copy-in SEED      write all words with memcpy(), so with wide stores
+ *   copy-out SEED     read them with memcpy(), compare
  *   bench PAIRS [BYTES]   as the subcommand, of the first BYTES
  *   quit             unmap and end
  * live takes "stats" and "quit".
@@ -573,6 +575,26 @@ static bool answer_count(const char *command, size_t bad, double start)
     return !bad;
 }
 
+/* What programs do: stores and loads as wide as the C library likes them. */
+static size_t copy(struct blob *blob, uint64_t seed, bool in)
+{
+    size_t count = blob->bytes / sizeof(uint64_t), bad = 0;
+    uint64_t *words = malloc(blob->bytes);
+
+    if (!words) {
+        die("no memory for %zu bytes", blob->bytes);
+    }
+    if (in) {
+        fill(words, count, seed);
+        memcpy(blob->words, words, blob->bytes);
+    } else {
+        memcpy(words, blob->words, blob->bytes);
+        bad = mismatches(words, count, seed);
+    }
+    free(words);
+    return bad;
+}
+
 /* Returns whether all was right. */
 static bool hold_command(struct blob *blob, const char *line)
 {
@@ -594,6 +616,10 @@ static bool hold_command(struct blob *blob, const char *line)
         fill(blob->words, count, seed);
         return answer_count(word, 0, start);
     }
+    if ((!strcmp(word, "copy-in") || !strcmp(word, "copy-out")) && given == 2) {
+        return answer_count(word, copy(blob, seed, !strcmp(word, "copy-in")),
+                            start);
+    }
     if (!strcmp(word, "sample") && given == 3) {
         return answer_count(word, sample(blob->words, count, seed, n), start);
     }
@@ -609,7 +635,8 @@ static bool hold_command(struct blob *blob, const char *line)
         }
     }
     printf("{\"error\": \"no such command; there are: verify SEED, fill SEED, "
-           "sample SEED N, scatter SEED N, bench PAIRS [BYTES], quit\"}\n");
+           "copy-in SEED, copy-out SEED, sample SEED N, "
+           "scatter SEED N, bench PAIRS [BYTES], quit\"}\n");
     fflush(stdout);
     return false;
 }

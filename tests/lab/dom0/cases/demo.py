@@ -4,7 +4,9 @@
 import shlex
 
 import dom0
-from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type
+from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, window
+from desktop import vkcube_in_weston
+from guest import SYSTEM
 from lab import case, load_driver
 
 # Size, pairs of the comparison, bytes to compare (trapped: a part says as much).
@@ -14,6 +16,7 @@ TRAPPED = (64 * KIB, 3, 4 * KIB)
 FIGURES = ("guest_write_mb_s", "guest_read_mb_s", "ram_write_mb_s", "ram_read_mb_s",
            "write_ratio", "read_ratio")
 SWITCHES = 20
+FRAMES = 40                 # of vkcube
 # A console on the screen. A cursor that blinks would have QEMU draw all the time.
 CONSOLE = "fbdev=1 vt.global_cursor_default=0"
 
@@ -87,3 +90,13 @@ def demo(lab):
     lab.data["memory_type"] = kinds.pop()
     lab.data["blobs"] = blobs + [trapped]
     show(guest, lab.data)
+
+
+@case("demo-vulkan", limit=400, boots=("demo",))
+def demo_vulkan(lab):
+    """A Vulkan program in the guest, drawn by dom0's Vulkan driver."""
+    guest = lab.guest(driver=True, memory=1024, **SYSTEM)
+    vkcube_in_weston(guest, FRAMES)
+    now = window(guest)
+    lab.equal(now["trapped-reads"] + now["trapped-writes"], 0, "trapped accesses")
+    lab.data.update(frames=FRAMES, blobs=now["grants"])

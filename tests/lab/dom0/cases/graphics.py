@@ -3,6 +3,7 @@
 
 import dom0
 from blobs import KIB, MIB, window
+from desktop import program_ends, vkcube_in_weston
 from guest import SYSTEM
 from lab import case
 
@@ -89,10 +90,8 @@ def kmscube(lab):
     picture = dom0.wait_for("a cube on the screen", lambda: colours(guest), 100, 1)
     with open(f"{dom0.OUT}/kmscube.ppm", "wb") as f:
         f.write(picture.ppm())
-    dom0.wait_for(f"kmscube ends after {GL_FRAMES} frames",
-                  lambda: guest.status("test -e /tmp/spawn/cube.status")[0] == 0, 150, 1)
-    output = guest.run("cat /tmp/spawn/cube.status /tmp/spawn/cube.out")
-    lab.require(output.startswith("0") and "virgl" in output, f"kmscube: {dom0.brief(output)}")
+    output = program_ends(guest, "cube", 150)
+    lab.require("virgl" in output, f"kmscube: {dom0.brief(output)}")
 
 
 def colours(guest):
@@ -116,37 +115,12 @@ def gl_buffer(lab):
     guest.ask("gl", "quit")
 
 
-def start_weston(guest):
-    guest.run("in-system sh -c 'chmod 700 /run; seatd >/tmp/seatd.log 2>&1 & "
-              "sleep 1; LIBSEAT_BACKEND=seatd weston --backend=drm --renderer=pixman "
-              "--continue-without-input --shell=kiosk --no-config --idle-time=0 "
-              "--log=/tmp/weston.log >/dev/null 2>&1 &' </dev/null >/dev/null 2>&1")
-    dom0.wait_for("weston runs", lambda: guest.status("test -S /system/run/wayland-1")[0] == 0, 60)
-
-
 @case("vkcube", limit=400)
 def vkcube(lab):
     """vkcube in weston: it runs to the end, and the cube is on the screen."""
     guest = system_guest(lab)
     before = emulated(guest)
-    start_weston(guest)
-    # Without a GPU, Venus' pictures reach the compositor as shared memory.
-    guest.spawn_quiet("cube", "in-system env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw "
-                      f"vkcube --wsi wayland --c {FRAMES}")
-    picture = dom0.wait_for("a cube on the screen", lambda: cube(guest), 150, 2)
-    with open(f"{dom0.OUT}/vkcube.ppm", "wb") as f:
-        f.write(picture.ppm())
-    dom0.wait_for(f"vkcube ends after {FRAMES} frames",
-                  lambda: guest.status("test -e /tmp/spawn/cube.status")[0] == 0, 150, 1)
-    lab.equal(guest.run("cat /tmp/spawn/cube.status").strip(), "0", "vkcube's exit status")
+    picture = vkcube_in_weston(guest, FRAMES)
+    lab.equal((picture.width, picture.height), (1280, 800), "the screen's size")
     nothing_trapped(lab, guest, before)
     lab.drop_guest()
-
-
-def cube(guest):
-    """The screen, once there is more on it than grounds: the cube's logo has teal."""
-    picture = guest.picture()
-    rgb = picture.rgb()
-    teal = sum(b > r + 30 and g > r + 30
-               for r, g, b in zip(rgb[::93], rgb[1::93], rgb[2::93]))
-    return picture if teal > 50 else None

@@ -15,6 +15,9 @@ def trapped(lab):
     guest = lab.guest(driver=False)
     blob = Blob(guest, 16 * KIB, 11)
     blob.check_both_ways(lab, 11)
+    blob.ask("copy-in 13")                   # wide stores and loads
+    lab.equal(guest.peek(f"{blob.size} verify 13")["mismatches"], 0, "words by memcpy, in dom0")
+    lab.equal(blob.ask("copy-out 13")["mismatches"], 0, "words back by memcpy")
     lab.equal(granted_pages(guest), 0, "granted pages without a driver")
     lab.require("no-frontend" in reasons(guest), "QEMU's log does not say why it is trapped")
     blob.close()

@@ -2,7 +2,8 @@
 """Ends of every kind: nothing is left that Xen or Linux lets us free (I8)."""
 
 import dom0
-from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, wait_no_grants
+from blobs import (KIB, MIB, Blob, granted_pages, reasons, renderer_mappings, wait_granted,
+                   wait_no_grants)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
 from lab import FRONTEND, case, load_driver, unload_driver
@@ -130,11 +131,13 @@ def gpu_rebind(lab):
     """The guest's GPU driver goes, which resets the device, and comes back."""
     guest = lab.guest(driver=True, fresh=True)
     Blob(guest, MIB, 79, name="before")
+    lab.equal(renderer_mappings(guest), "1", "mappings of the blob in QEMU")
     lab.expected.append("drm_mm_takedown")      # Linux' own: a blob was mapped
     device = guest.run(f"cd {BIND}; ls -d virtio*").strip()
     guest.run(f"echo {device} >{BIND}/unbind", 60)
     wait_granted(guest, 0)
     wait_no_grants()
+    lab.equal(renderer_mappings(guest), "0", "mappings of the blob in QEMU after the reset")
     # The old device's number is in use until its last user is gone.
     guest.run("killall blobtool; sleep 1")
     guest.run(f"echo {device} >{BIND}/bind; sleep 1; ls /dev/dri", 60)
@@ -306,7 +309,7 @@ def grantcheck(lab):
     lab.drop_guest()
     lab.alive()
     dom0.load_module()
-    result = dom0.tool_json(f"{dom0.RUN}/grantcheck", 380)
+    result = dom0.tool_json(f"{dom0.RUN}/grantcheck --balloon 512", 380)
     lab.equal(result["failed"], 0, f"grantcheck: {result}")
     lab.require(result["passed"] > 30, f"grantcheck: {result}")
     lab.data.update(result)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A compositor in the guest, and a program of others that draws there."""
+
+import dom0
+
+
+def start_weston(guest):
+    """On the screen, without a GPU of its own: the pixman renderer."""
+    guest.run("in-system sh -c 'chmod 700 /run; seatd >/tmp/seatd.log 2>&1 & "
+              "sleep 1; LIBSEAT_BACKEND=seatd weston --backend=drm --renderer=pixman "
+              "--continue-without-input --shell=kiosk --no-config --idle-time=0 "
+              "--log=/tmp/weston.log >/dev/null 2>&1 &' </dev/null >/dev/null 2>&1")
+    dom0.wait_for("weston runs", lambda: guest.status("test -S /system/run/wayland-1")[0] == 0, 60)
+
+
+def program_ends(guest, name, seconds):
+    """Until a program that was spawned has ended, well; what it said."""
+    dom0.wait_for(f"{name} ends",
+                  lambda: guest.status(f"test -e /tmp/spawn/{name}.status")[0] == 0, seconds, 1)
+    said = guest.run(f"cd /tmp/spawn; cat {name}.out {name}.err")
+    status = guest.run(f"cat /tmp/spawn/{name}.status").strip()
+    if status != "0":
+        raise dom0.Failed(f"{name}: exit {status}: {dom0.brief(said)}")
+    return said
+
+
+def vkcube_in_weston(guest, frames):
+    """That many frames; a picture of the screen meanwhile, also as vkcube.ppm."""
+    start_weston(guest)
+    # Without a GPU, Venus' pictures reach the compositor as shared memory.
+    guest.spawn_quiet("vkcube", "in-system env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw "
+                      f"vkcube --wsi wayland --c {frames}")
+    picture = dom0.wait_for("a cube on the screen", lambda: cube(guest), 150, 2)
+    with open(f"{dom0.OUT}/vkcube.ppm", "wb") as f:
+        f.write(picture.ppm())
+    program_ends(guest, "vkcube", 150)
+    return picture
+
+
+def cube(guest):
+    """The screen, once there is more on it than grounds: the cube's logo has teal."""
+    picture = guest.picture()
+    rgb = picture.rgb()
+    teal = sum(b > r + 30 and g > r + 30
+               for r, g, b in zip(rgb[::93], rgb[1::93], rgb[2::93]))
+    return picture if teal > 50 else None
