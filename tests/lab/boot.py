@@ -51,9 +51,9 @@ def cpu_options():
 class Boot:
     """One boot: a folder with the share, the logs and the results."""
 
-    def __init__(self, name, image, cases, say=print, part=1):
+    def __init__(self, name, image, cases, say=print):
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
-        self.folder = os.path.join(BUILD, "lab", name if part == 1 else f"{name}-{part}")
+        self.folder = os.path.join(BUILD, "lab", name)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
         self.serial = os.path.join(self.folder, "serial.log")
