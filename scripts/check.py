@@ -14,6 +14,8 @@ import time
 import fuzz as fuzzers
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(TOP, "tests", "bench"))
+import instructions  # noqa: E402
 BUILD = os.path.join(TOP, "build")
 QEMU = os.path.join(BUILD, "qemu")
 QEMU_SRC = os.path.join(BUILD, "qemu-src")
@@ -94,6 +96,11 @@ def fuzz():
     return results
 
 
+def cost():
+    """How the work of a map and an unmap grows, in instructions."""
+    return instructions.check()
+
+
 def qtest():
     """QEMU's own tests of what we touch, and ours in QEMU."""
     results = []
@@ -168,7 +175,7 @@ def copies():
 def lint():
     """Style and licence of every file."""
     shell = [p for p in tracked(r".") if is_shell(p)]
-    qemu_files = tracked(r"^(hw|include|tests/(unit|qtest))/.*\.[ch]$")
+    qemu_files = tracked(r"^(hw|include|tests/(unit|qtest|bench))/.*\.[ch]$")
     modules = tracked(r"^(guest|dom0)/linux/.*\.[ch]$")
     return [
         spdx(), *copies(),
@@ -198,7 +205,7 @@ def setup():
     return tap("setup", ["cat", os.path.join(BUILD, "results", "setup.tap")])
 
 
-SUITES = {"unit": unit, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup}
+SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup}
 
 
 def main():

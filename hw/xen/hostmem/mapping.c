@@ -46,6 +46,10 @@ void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to)
     };
 
     m->state = to;
+    m->window->nr_lacking -= m->lacks;
+    m->lacks = to == XEN_HOSTMEM_TRAPPED && m->wanted &&
+               xen_hostmem_reason_may_pass(m->reason);
+    m->window->nr_lacking += m->lacks;
     /* Why it is trapped may change while it is: that is to be seen, too. */
     if (t.from != t.to || (to == XEN_HOSTMEM_TRAPPED && t.reason != m->told)) {
         m->told = t.reason;
@@ -100,6 +104,9 @@ static void make_chunks(XenHostmemMapping *m)
 
     m->nr_chunks = (m->nr_pages + w->max_pages - 1) / w->max_pages;
     m->chunks = g_new0(XenHostmemChunk, m->nr_chunks);
+    memset(m->nr_in, 0, sizeof(m->nr_in));
+    m->nr_in[CHUNK_IDLE] = m->nr_chunks;
+    m->next_chunk = 0;
     for (uint32_t i = 0; i < m->nr_chunks; i++) {
         uint32_t first = i * w->max_pages;
 
@@ -176,12 +183,29 @@ static bool is_being_undone(const XenHostmemMapping *m)
 /* True if any chunk is in one of the states of the mask. */
 static bool any_chunk(const XenHostmemMapping *m, unsigned mask)
 {
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        if (mask & (1u << m->chunks[i].state)) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(m->nr_in); i++) {
+        if (mask & (1u << i) && m->nr_in[i]) {
             return true;
         }
     }
     return false;
+}
+
+static ChunkState post_from(const XenHostmemMapping *m)
+{
+    return is_being_undone(m) ? CHUNK_MAPPED : CHUNK_IDLE;
+}
+
+static void set_chunk(XenHostmemChunk *c, ChunkState to)
+{
+    XenHostmemMapping *m = c->mapping;
+
+    m->nr_in[c->state]--;
+    m->nr_in[to]++;
+    c->state = to;
+    if (to == post_from(m)) {
+        m->next_chunk = MIN(m->next_chunk, c - m->chunks);
+    }
 }
 
 static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
@@ -202,7 +226,7 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
     if (!w->ops->post(w->opaque, &req, map ? m->refs + c->first_page : NULL)) {
         return false;
     }
-    c->state = posted;
+    set_chunk(c, posted);
     g_hash_table_insert(w->by_id, &c->id, c);
     return true;
 }
@@ -210,10 +234,10 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
 bool xen_hostmem_mapping_post(XenHostmemMapping *m)
 {
     bool undo = is_being_undone(m);
-    ChunkState from = undo ? CHUNK_MAPPED : CHUNK_IDLE;
+    ChunkState from = post_from(m);
 
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        XenHostmemChunk *c = &m->chunks[i];
+    for (; m->nr_in[from]; m->next_chunk++) {
+        XenHostmemChunk *c = &m->chunks[m->next_chunk];
 
         if (c->state != from) {
             continue;
@@ -241,6 +265,7 @@ static void forget_import(XenHostmemMapping *m)
     g_clear_pointer(&m->refs, g_free);
     g_clear_pointer(&m->chunks, g_free);
     m->nr_chunks = 0;
+    memset(m->nr_in, 0, sizeof(m->nr_in));
 }
 
 /* Every chunk has come to rest: try to end the references (R24, R25). */
@@ -291,6 +316,9 @@ void xen_hostmem_mapping_undo(XenHostmemMapping *m)
         xen_hostmem_mapping_retry(m);
         return;
     }
+    if (m->state != XEN_HOSTMEM_UNMAPPING) {
+        m->next_chunk = 0;
+    }
     xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_UNMAPPING);
     if (any_chunk(m, 1u << CHUNK_MAPPED)) {
         queue_work(m);
@@ -305,9 +333,9 @@ static void map_replied(XenHostmemChunk *c, int32_t status)
     XenHostmemMapping *m = c->mapping;
 
     if (status == XEN_HOSTMEM_OK) {
-        c->state = CHUNK_MAPPED;
+        set_chunk(c, CHUNK_MAPPED);
     } else {
-        c->state = CHUNK_IDLE;      /* R11 */
+        set_chunk(c, CHUNK_IDLE);   /* R11 */
         m->reason = xen_hostmem_reason_of_reply(status);
         m->failing = true;
     }
@@ -333,8 +361,8 @@ void xen_hostmem_mapping_reply(XenHostmemChunk *c, uint8_t operation,
         return;
     }
     /* "Not mapped" is what was asked for; anything else proves nothing. */
-    c->state = status == XEN_HOSTMEM_OK || status == XEN_HOSTMEM_ENOENT
-             ? CHUNK_IDLE : CHUNK_STUCK;
+    set_chunk(c, status == XEN_HOSTMEM_OK || status == XEN_HOSTMEM_ENOENT
+                 ? CHUNK_IDLE : CHUNK_STUCK);
     xen_hostmem_mapping_undo(c->mapping);
 }
 
@@ -348,9 +376,9 @@ void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean)
 
         g_hash_table_remove(m->window->by_id, &c->id);
         if (clean && !m->lost) {
-            c->state = CHUNK_IDLE;
+            set_chunk(c, CHUNK_IDLE);
         } else if (c->state != CHUNK_IDLE) {
-            c->state = CHUNK_STUCK;
+            set_chunk(c, CHUNK_STUCK);
             /* No later frontend can speak for what this one left. */
             m->lost = true;
         }
@@ -369,7 +397,7 @@ void xen_hostmem_mapping_give_up(XenHostmemMapping *m)
         g_hash_table_remove(m->window->by_id, &c->id);
         if (c->state != CHUNK_IDLE) {
             /* Until the frontend's Closed, which may still come. */
-            c->state = CHUNK_STUCK;
+            set_chunk(c, CHUNK_STUCK);
         }
     }
     release(m, false);

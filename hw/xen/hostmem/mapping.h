@@ -43,6 +43,7 @@ struct XenHostmemMapping {
     bool live;                  /* the guest uses it while it is mapped */
     bool lost;                  /* some frontend went away with it mapped */
     bool queued;                /* is in window->work */
+    bool lacks;                 /* is counted in window->nr_lacking */
     int64_t deadline;           /* ms, with owed */
 
     /* While imported: */
@@ -51,6 +52,8 @@ struct XenHostmemMapping {
     uint32_t *refs;             /* until all are posted and mapped */
     XenHostmemChunk *chunks;
     uint32_t nr_chunks;
+    uint32_t nr_in[CHUNK_STUCK + 1];    /* chunks, by state */
+    uint32_t next_chunk;        /* none before it is to be posted */
 };
 
 struct XenHostmemWindow {
@@ -62,6 +65,7 @@ struct XenHostmemWindow {
     int64_t leave_deadline;     /* ms; by when a Closing one should be gone */
     XenHostmemRules rules;
     XenHostmemCounters counters;
+    uint32_t nr_lacking;        /* trapped for what may pass */
     uint64_t granted_pages;     /* of all imports, also those in quarantine */
     bool try_quota;             /* what waits for the quota may be tried */
     bool try_others;            /* and what waits for something else */

@@ -33,14 +33,17 @@ typedef struct Slot {
     uint32_t first;
     uint32_t nr_refs;   /* 0 for UNMAP */
     uint8_t operation;
-    bool busy;
 } Slot;
+
+G_STATIC_ASSERT(NR_SLOTS == 64);    /* a bit each */
 
 struct XenHostmemRing {
     xen_hostmem_front_ring_t front;
     uint32_t *refs;
     uint32_t nr_refs;
     uint64_t unexpected;
+    uint64_t busy;      /* slots, a bit each */
+    uint32_t next_ref;  /* behind the last ones posted */
     Slot slots[NR_SLOTS];
 };
 
@@ -72,20 +75,20 @@ uint64_t xen_hostmem_ring_unexpected(const XenHostmemRing *ring)
 
 static Slot *find_free_slot(XenHostmemRing *ring)
 {
-    for (unsigned i = 0; i < NR_SLOTS; i++) {
-        if (!ring->slots[i].busy) {
-            return &ring->slots[i];
-        }
-    }
-    return NULL;
+    return ~ring->busy ? &ring->slots[__builtin_ctzll(~ring->busy)] : NULL;
+}
+
+static uint64_t slot_bit(const XenHostmemRing *ring, const Slot *slot)
+{
+    return 1ull << (slot - ring->slots);
 }
 
 static Slot *find_posted(XenHostmemRing *ring, uint64_t id, uint8_t operation)
 {
-    for (unsigned i = 0; i < NR_SLOTS; i++) {
-        Slot *slot = &ring->slots[i];
+    for (uint64_t left = ring->busy; left; left &= left - 1) {
+        Slot *slot = &ring->slots[__builtin_ctzll(left)];
 
-        if (slot->busy && slot->id == id && slot->operation == operation) {
+        if (slot->id == id && slot->operation == operation) {
             return slot;
         }
     }
@@ -96,10 +99,10 @@ static Slot *find_posted(XenHostmemRing *ring, uint64_t id, uint8_t operation)
 static const Slot *find_overlap(const XenHostmemRing *ring, uint32_t first,
                                 uint32_t n)
 {
-    for (unsigned i = 0; i < NR_SLOTS; i++) {
-        const Slot *s = &ring->slots[i];
+    for (uint64_t left = ring->busy; left; left &= left - 1) {
+        const Slot *s = &ring->slots[__builtin_ctzll(left)];
 
-        if (s->busy && s->nr_refs && first < s->first + s->nr_refs &&
+        if (s->nr_refs && first < s->first + s->nr_refs &&
             s->first < first + n) {
             return s;
         }
@@ -108,13 +111,12 @@ static const Slot *find_overlap(const XenHostmemRing *ring, uint32_t first,
 }
 
 /*
- * First fit. Each step goes behind a range in use, of which there are no
- * more than slots, so this ends.
+ * First fit from @at on. Each step goes behind a range in use, of which there
+ * are no more than slots, so this ends.
  */
-static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
+static bool alloc_from(const XenHostmemRing *ring, uint32_t at, uint32_t n,
+                       uint32_t *first)
 {
-    uint32_t at = 0;
-
     while (n <= ring->nr_refs && at <= ring->nr_refs - n) {
         const Slot *s = find_overlap(ring, at, n);
 
@@ -125,6 +127,13 @@ static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
         at = s->first + s->nr_refs;
     }
     return false;
+}
+
+/* Behind the last ones there is room, mostly, and one look is enough. */
+static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
+{
+    return alloc_from(ring, ring->next_ref, n, first) ||
+           alloc_from(ring, 0, n, first);
 }
 
 bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
@@ -145,9 +154,10 @@ bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
         .operation = req->operation,
         .first = first,
         .nr_refs = map ? req->nr_pages : 0,
-        .busy = true,
     };
+    ring->busy |= slot_bit(ring, slot);
     if (map) {
+        ring->next_ref = first + req->nr_pages;
         memcpy(ring->refs + first, refs, req->nr_pages * sizeof(*refs));
     }
 
@@ -224,7 +234,7 @@ XenHostmemRingResult xen_hostmem_ring_next(XenHostmemRing *ring,
             ring->unexpected++;
             continue;
         }
-        slot->busy = false;
+        ring->busy &= ~slot_bit(ring, slot);
         *reply = (XenHostmemReply) {
             .id = wire.id,
             .operation = wire.operation,

@@ -55,7 +55,10 @@ typedef struct Round {
 
 static bool is_hopeless(const Round *r, const XenHostmemMapping *m)
 {
-    return (r->quota_only && m->reason != XEN_HOSTMEM_REASON_QUOTA) ||
+    if (m->reason == XEN_HOSTMEM_REASON_QUOTA) {
+        return !xen_hostmem_room_for(m);
+    }
+    return r->quota_only ||
            m->nr_pages >= r->hopeless_from[m->reason];
 }
 
@@ -153,6 +156,12 @@ bool xen_hostmem_room_retry(XenHostmemWindow *w)
     Round r;
 
     if (!w->accepting) {
+        return false;
+    }
+    if (!w->nr_lacking && !w->retry_ms) {
+        /* Nobody to look for among, perhaps, thousands. */
+        w->try_quota = false;
+        w->try_others = false;
         return false;
     }
     placed = xen_hostmem_window_placed(w);

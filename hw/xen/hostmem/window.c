@@ -379,8 +379,12 @@ void xen_hostmem_window_reply(XenHostmemWindow *w,
 
 static void deliver_settled(XenHostmemWindow *w)
 {
-    g_autoptr(GArray) settled = w->settled;
+    g_autoptr(GArray) settled = NULL;
 
+    if (!w->settled->len) {
+        return;
+    }
+    settled = w->settled;
     /* What settled() does may settle more: that is for the next pump. */
     w->settled = g_array_new(false, false, sizeof(uint32_t));
     for (guint i = 0; i < settled->len; i++) {
