@@ -8,6 +8,7 @@
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "standard-headers/linux/udmabuf.h"
 #include "standard-headers/linux/virtio_gpu.h"
+#include "trace.h"
 
 #include <sys/ioctl.h>
 #include <virglrenderer.h>
@@ -86,6 +87,7 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
         buf->reason = reason_of_failure(buf->reason);
         return;
     }
+    trace_virtio_gpu_xen_renderer_export(resource_id, type);
     switch (type) {
     case VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF:
         buf->dmabuf = fd;
@@ -93,6 +95,7 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
     case VIRGL_RENDERER_BLOB_FD_TYPE_SHM:
         buf->shared_memory = true;
         buf->dmabuf = wrap_memfd(fd, buf);
+        trace_virtio_gpu_xen_udmabuf(resource_id, buf->size, buf->dmabuf);
         break;
     default:
         close(fd);

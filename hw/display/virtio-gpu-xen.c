@@ -11,6 +11,7 @@
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "hw/xen/interface/io/hostmem.h"
 #include "system/xen.h"
+#include "trace.h"
 
 #include <virglrenderer.h>
 
@@ -64,6 +65,7 @@ static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
     struct virtio_gpu_ctrl_command *cmd, *last = NULL;
     int status = xen_hostmem_status(g->xen, resource_id);
 
+    trace_virtio_gpu_xen_settled(resource_id, status);
     if (status == -EINPROGRESS) {
         /* This was the last map's; the guest has made a new one since. */
         return;
@@ -235,7 +237,9 @@ static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
     uint64_t size;
     int ret;
 
+    trace_virtio_gpu_xen_map(res->resource_id, offset, buf.size);
     ret = virgl_renderer_resource_map(res->resource_id, &buf.host, &size);
+    trace_virtio_gpu_xen_renderer_map(res->resource_id, ret);
     if (ret) {
         qemu_log_mask(LOG_GUEST_ERROR, "%s: failed to map virgl resource: "
                       "%s\n", __func__, strerror(-ret));
@@ -322,6 +326,7 @@ bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
     if (!g->xen) {
         return false;
     }
+    trace_virtio_gpu_xen_unmap(res->resource_id);
     cancel_parked_map(g, res->resource_id);
     switch (xen_hostmem_unmap(g->xen, res->resource_id)) {
     case 0:
