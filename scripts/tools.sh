@@ -20,8 +20,8 @@ build()
 }
 
 # The guest has no libraries.
-build rpc guest/rpc.c guest/xenbus.c -static
-build blobtool guest/blobtool.c -static -pthread -lm
+build rpc guest/rpc.c guest/xenstore.c guest/xenbus.c guest/port.c -static
+build blobtool guest/blobtool/*.c -static -pthread -lm
 build peek dom0/peek.c
 build grantcheck dom0/grantcheck.c
 

@@ -20,4 +20,4 @@ mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
-    drm_kms_helper virtio-gpu virtio_blk ext4
+    drm_kms_helper virtio-gpu virtio_blk virtio_console ext4

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * rpc: the guest's end of "run this command", over xenstore.
+ * rpc [PORT]: the guest's end of "run this command".
  *
- * dom0 writes "SEQUENCE SECONDS COMMAND" to data/cmd. The command runs under
- * sh; its output goes to data/out/N in pieces that fit a xenstore value, then
- * "SEQUENCE STATUS PIECES" to data/done. A command that outlives its time is
- * killed and left behind: one that hangs in the kernel must not take this
- * program with it. Xenstore needs neither the device model nor a network, so
- * this works while QEMU is busy, wedged or dead.
+ * The host sends "SEQUENCE SECONDS COMMAND", through xenstore or, where there
+ * is none, through a virtio-serial port; PORT names that one's device. The
+ * command runs under sh. One that outlives its time is killed and left behind:
+ * one that hangs in the kernel must not take this program with it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,9 +18,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "xenbus.h"
+#include "transport.h"
 
-#define PIECE 1800              /* xenstored refuses values over 2048 bytes */
 #define MAX_OUTPUT (64 * 1024)
 #define TIMED_OUT 124
 
@@ -108,51 +105,47 @@ static int run(const char *command, double seconds)
     return TIMED_OUT;
 }
 
-static void publish(int bus, unsigned sequence, int status)
-{
-    char path[32], done[64];
-    unsigned n = 0;
-
-    for (size_t at = 0; at < length; at += PIECE, n++) {
-        size_t size = length - at < PIECE ? length - at : PIECE;
-
-        snprintf(path, sizeof(path), "data/out/%u", n);
-        xenbus_write(bus, path, output + at, size);
-    }
-    snprintf(done, sizeof(done), "%u %d %u", sequence, status, n);
-    xenbus_write(bus, "data/done", done, strlen(done));
-}
-
-static void serve(int bus, const char *text, unsigned *last)
+static void serve(const struct transport *transport, const char *text)
 {
     unsigned sequence, seconds;
-    int skip = 0;
+    int skip = 0, status;
 
-    if (sscanf(text, "%u %u %n", &sequence, &seconds, &skip) < 2 || !skip ||
-        sequence == *last) {
+    if (sscanf(text, "%u %u %n", &sequence, &seconds, &skip) < 2 || !skip) {
         return;
     }
-    *last = sequence;
-    publish(bus, sequence, run(text + skip, seconds));
+    status = run(text + skip, seconds);
+    transport->answer(sequence, status, output, length);
     while (waitpid(-1, NULL, WNOHANG) > 0) {
         /* what an earlier time limit left behind */
     }
 }
 
-int main(void)
+static const struct transport *choose(const char *path)
 {
-    static char text[XENBUS_MAX + 1];
-    unsigned last = 0;
-    int bus = xenbus_open();
+    int no_xenstore, no_port;
 
-    if (bus < 0 || !xenbus_watch(bus, "data/cmd") ||
-        !xenbus_write(bus, "data/ready", "1", 1)) {
-        die("xenstore");
+    if (!path && xenstore_transport.open(NULL)) {
+        return &xenstore_transport;
     }
+    no_xenstore = errno;
+    if (port_transport.open(path)) {
+        return &port_transport;
+    }
+    no_port = errno;
+    if (path) {
+        die(path);
+    }
+    fprintf(stderr, "rpc: no way to the host: xenstore: %s; ",
+            strerror(no_xenstore));
+    fprintf(stderr, "virtio-serial port: %s\n", strerror(no_port));
+    exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct transport *transport = choose(argc > 1 ? argv[1] : NULL);
+
     for (;;) {
-        xenbus_wait(bus);
-        if (xenbus_read(bus, "data/cmd", text)) {
-            serve(bus, text, &last);
-        }
+        serve(transport, transport->next());
     }
 }

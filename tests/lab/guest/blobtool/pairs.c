@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bench: blob and RAM in turn
+ */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "blob.h"
+#include "commands.h"
+#include "stats.h"
+#include "tool.h"
+#include "words.h"
+
+#define MIN_SAMPLE_US   20000
+#define MAX_PASSES      (1u << 20)
+#define MAX_ACCESSES    (1u << 30)
+#define FIRST_ACCESSES  16      /* trapped, each takes a millisecond or more */
+#define PROBES          4
+
+/* In this order: what the others leave is read last, so it is verified. */
+enum { WRITE, COPY, RANDOM, READ, NR_OPS };
+
+/* What is compared: the blob, or RAM. */
+struct side {
+    uint64_t *words;
+    size_t count;               /* even, for the halves of a copy */
+    uint64_t base;              /* a write leaves base + i in words[i] */
+    uint64_t low, high;         /* what the words of each half add up to */
+    uint64_t state;             /* of the places of random accesses */
+    uint64_t wrong;             /* sums, and copied words */
+    uint64_t rounds[NR_OPS];    /* as many as it takes to be measurable */
+    double *figures[NR_OPS];    /* one a pair; NULL if it does not run */
+};
+
+/*
+ * An operation. Only run() is timed; before() and after() see to it that the
+ * sums stay known without writing everything anew, which trapped takes long.
+ */
+struct op {
+    const char *name;
+    const char *unit;
+    uint64_t first_rounds, max_rounds;
+    double per_word, per_round; /* bytes or accesses of a round */
+    void (*before)(struct side *s);
+    void (*run)(struct side *s, uint64_t rounds);
+    void (*after)(struct side *s, uint64_t rounds);
+};
+
+static WORD_BY_WORD void write_pass(uint64_t *words, size_t count,
+                                    uint64_t base)
+{
+    for (size_t i = 0; i < count; i++) {
+        words[i] = base + i;
+    }
+    __asm__ volatile("" : : "r"(words) : "memory");
+}
+
+static WORD_BY_WORD uint64_t read_pass(const uint64_t *words, size_t count)
+{
+    uint64_t sum = 0;
+
+    __asm__ volatile("" : : "r"(words) : "memory");
+    for (size_t i = 0; i < count; i++) {
+        sum += words[i];
+    }
+    return sum;
+}
+
+static void run_write(struct side *s, uint64_t rounds)
+{
+    while (rounds--) {
+        write_pass(s->words, s->count, ++s->base);
+    }
+}
+
+static void after_write(struct side *s, uint64_t rounds)
+{
+    uint64_t half = s->count / 2;
+
+    (void)rounds;
+    s->low = s->base * half + half * (half - 1) / 2;
+    s->high = s->low + half * half;
+}
+
+static void run_read(struct side *s, uint64_t rounds)
+{
+    while (rounds--) {
+        s->wrong += read_pass(s->words, s->count) != s->low + s->high;
+    }
+}
+
+/* From the first to the last word of a half. */
+static size_t probe(const struct side *s, unsigned int k)
+{
+    return (s->count / 2 - 1) * k / (PROBES - 1);
+}
+
+/* A copy that does nothing would not show if the halves were the same. */
+static void before_copy(struct side *s)
+{
+    for (unsigned int k = 0; k < PROBES; k++) {
+        s->words[probe(s, k)]++;
+    }
+    s->low += PROBES;
+}
+
+static void run_copy(struct side *s, uint64_t rounds)
+{
+    size_t half = s->count / 2;
+
+    while (rounds--) {
+        memcpy(s->words + half, s->words, half * sizeof(uint64_t));
+        __asm__ volatile("" : : "r"(s->words) : "memory");
+    }
+}
+
+static void after_copy(struct side *s, uint64_t rounds)
+{
+    (void)rounds;
+    for (unsigned int k = 0; k < PROBES; k++) {
+        size_t i = probe(s, k);
+
+        s->wrong += s->words[s->count / 2 + i] != s->words[i];
+    }
+    s->high = s->low;
+}
+
+/* Below @count, without a division, which would be timed with the access. */
+static size_t random_place(uint64_t *state, size_t count)
+{
+    return ((unsigned __int128)lab_random(state) * count) >> 64;
+}
+
+static void run_random(struct side *s, uint64_t rounds)
+{
+    volatile uint64_t *words = s->words;
+    uint64_t state = s->state;
+    size_t count = s->count;
+
+    while (rounds--) {
+        size_t i = random_place(&state, count);
+
+        words[i] = words[i] + 1;
+    }
+}
+
+/* Each access has added one; the same places again tell in which half. */
+static void after_random(struct side *s, uint64_t rounds)
+{
+    uint64_t low = 0;
+
+    for (uint64_t i = 0; i < rounds; i++) {
+        low += random_place(&s->state, s->count) < s->count / 2;
+    }
+    s->low += low;
+    s->high += rounds - low;
+}
+
+static const struct op ops[NR_OPS] = {
+    [WRITE] = {
+        .name = "write", .unit = "mb_s", .per_word = sizeof(uint64_t),
+        .first_rounds = 1, .max_rounds = MAX_PASSES,
+        .run = run_write, .after = after_write,
+    },
+    [COPY] = {
+        .name = "copy", .unit = "mb_s", .per_word = sizeof(uint64_t) / 2,
+        .first_rounds = 1, .max_rounds = MAX_PASSES,
+        .before = before_copy, .run = run_copy, .after = after_copy,
+    },
+    [RANDOM] = {
+        .name = "random", .unit = "m_s", .per_round = 1,
+        .first_rounds = FIRST_ACCESSES, .max_rounds = MAX_ACCESSES,
+        .run = run_random, .after = after_random,
+    },
+    [READ] = {
+        .name = "read", .unit = "mb_s", .per_word = sizeof(uint64_t),
+        .first_rounds = 1, .max_rounds = MAX_PASSES,
+        .run = run_read,
+    },
+};
+
+/* Microseconds. */
+static double perform(struct side *s, const struct op *op, uint64_t rounds)
+{
+    double start, took;
+
+    if (op->before) {
+        op->before(s);
+    }
+    start = now_us();
+    op->run(s, rounds);
+    took = now_us() - start;
+    if (op->after) {
+        op->after(s, rounds);
+    }
+    return took;
+}
+
+static void calibrate(struct side *s, unsigned int o)
+{
+    const struct op *op = &ops[o];
+    uint64_t rounds = op->first_rounds;
+
+    while (perform(s, op, rounds) < MIN_SAMPLE_US && rounds < op->max_rounds) {
+        rounds *= 2;
+    }
+    s->rounds[o] = rounds;
+}
+
+static void side_init(struct side *s, uint64_t *words, size_t bytes,
+                      unsigned int pairs, unsigned int chosen)
+{
+    *s = (struct side) {
+        .words = words,
+        .count = bytes / (2 * sizeof(uint64_t)) * 2,
+    };
+    if (!(chosen & 1u << WRITE)) {
+        perform(s, &ops[WRITE], 1);
+    }
+    for (unsigned int o = 0; o < NR_OPS; o++) {
+        if (chosen & 1u << o) {
+            s->figures[o] = memory(pairs, sizeof(double));
+            calibrate(s, o);
+        }
+    }
+}
+
+static void side_free(struct side *s)
+{
+    for (unsigned int o = 0; o < NR_OPS; o++) {
+        free(s->figures[o]);
+    }
+}
+
+static void measure(struct side *s, unsigned int pair)
+{
+    for (unsigned int o = 0; o < NR_OPS; o++) {
+        const struct op *op = &ops[o];
+
+        if (s->figures[o]) {
+            /* So many a microsecond are as many millions a second. */
+            s->figures[o][pair] = s->rounds[o] *
+                                  (op->per_word * s->count + op->per_round) /
+                                  perform(s, op, s->rounds[o]);
+        }
+    }
+}
+
+static void print_ratio(const char *name, const double *blob,
+                        const double *ram, unsigned int pairs)
+{
+    double *ratio = memory(pairs, sizeof(*ratio));
+    char key[24];
+
+    for (unsigned int i = 0; i < pairs; i++) {
+        ratio[i] = blob[i] / ram[i];
+    }
+    snprintf(key, sizeof(key), "%s_ratio", name);
+    print_spread(key, ratio, pairs);
+    free(ratio);
+}
+
+static void print_sides(struct side *blob, struct side *ram,
+                        unsigned int pairs)
+{
+    for (unsigned int o = 0; o < NR_OPS; o++) {
+        const char *name = ops[o].name, *unit = ops[o].unit;
+
+        if (blob->figures[o]) {
+            /* The ratio first: a median sorts. */
+            print_ratio(name, blob->figures[o], ram->figures[o], pairs);
+            printf(", \"guest_%s_%s\": %.6f, \"ram_%s_%s\": %.6f",
+                   name, unit, median(blob->figures[o], pairs),
+                   name, unit, median(ram->figures[o], pairs));
+        }
+    }
+}
+
+unsigned int bench_ops(const char *list)
+{
+    unsigned int chosen = 0;
+
+    for (;;) {
+        size_t len = strcspn(list, ",");
+        unsigned int o = 0;
+
+        while (o < NR_OPS && (strlen(ops[o].name) != len ||
+                              strncmp(ops[o].name, list, len))) {
+            o++;
+        }
+        if (o == NR_OPS) {
+            return 0;
+        }
+        chosen |= 1u << o;
+        if (!list[len]) {
+            return chosen;
+        }
+        list += len + 1;
+    }
+}
+
+bool bench(const struct blob *blob, size_t bytes, unsigned int pairs,
+           unsigned int chosen)
+{
+    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    struct side b, r;
+    uint64_t wrong;
+
+    if (words == MAP_FAILED) {
+        die("no memory for %zu bytes to compare with", bytes);
+    }
+    side_init(&b, blob->words, bytes, pairs, chosen);
+    side_init(&r, words, bytes, pairs, chosen);
+    for (unsigned int i = 0; i < pairs; i++) {
+        /* Changing places, so that a drift favours neither. */
+        measure(i % 2 ? &r : &b, i);
+        measure(i % 2 ? &b : &r, i);
+    }
+    if (!(chosen & 1u << READ)) {
+        perform(&b, &ops[READ], 1);
+        perform(&r, &ops[READ], 1);
+    }
+    wrong = b.wrong + r.wrong;
+
+    printf("{\"bytes\": %zu, \"pairs\": %u, \"wrong_sums\": %" PRIu64,
+           bytes, pairs, wrong);
+    print_sides(&b, &r, pairs);
+    printf("}\n");
+    fflush(stdout);
+    side_free(&b);
+    side_free(&r);
+    munmap(words, bytes);
+    return !wrong;
+}
+
+int run_bench(int gpu, char **arg)
+{
+    unsigned int chosen = bench_ops(arg[1] ? arg[1] : BENCH_OPS);
+    struct blob blob;
+    bool right;
+
+    if (!chosen) {
+        die("OPS are of write,read,copy,random, not '%s'", arg[1]);
+    }
+    blob_open(gpu, &blob, bytes_of(arg[0]));
+    right = bench(&blob, blob.bytes, options.pairs, chosen);
+    blob_close(gpu, &blob);
+    return !right;
+}
