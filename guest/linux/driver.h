@@ -16,6 +16,7 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <xen/page.h>
 #include <xen/xenbus.h>
 
 #include "hostmem.h"
@@ -26,9 +27,13 @@ struct seq_file;
 
 /*
  * Pages in one hypercall. Each unmap hypercall costs one round trip to the
- * device model, so the more the better.
+ * device model, so the more the better; Xen itself sees to it that others get
+ * their turn meanwhile. As many as QEMU puts into one request.
  */
-#define XEN_HOSTMEM_BATCH		512
+#define XEN_HOSTMEM_BATCH		4096
+
+/* Requests on the ring at a time. */
+#define XEN_HOSTMEM_NR_SLOTS	__CONST_RING_SIZE(xen_hostmem, XEN_PAGE_SIZE)
 
 /* Pages in one stop_machine(): all virtual CPUs stand still that long. */
 #define XEN_HOSTMEM_STOP_BATCH		256
@@ -41,6 +46,7 @@ struct xen_hostmem_window {
 	u64 bar_offset;		/* of the window in the BAR */
 	u64 gpa;		/* guest-physical address of the window */
 	u64 size;
+	unsigned long good_until;	/* jiffies; the registers were read */
 };
 
 struct xen_hostmem_stats {
@@ -79,11 +85,19 @@ struct xen_hostmem {
 
 	struct xen_hostmem_window window;
 
+	/* ring.c: UNMAPs that are served together */
+	struct xen_hostmem_request unmaps[XEN_HOSTMEM_NR_SLOTS];
+
 	struct mutex lock;	/* mappings and stats, against debugfs */
 	struct rb_root mappings;
 	struct xen_hostmem_stats stats;
 	struct gnttab_map_grant_ref *map_ops;		/* XEN_HOSTMEM_BATCH */
 	struct gnttab_unmap_grant_ref *unmap_ops;	/* XEN_HOSTMEM_BATCH */
+
+	/* map.c: the mappings that unmap_ops is for, in its order */
+	struct xen_hostmem_mapping *leaving[XEN_HOSTMEM_NR_SLOTS];
+	unsigned int nr_leaving;
+	u32 nr_unmap_ops;
 };
 
 /* A request, checked against R16. */
@@ -120,11 +134,21 @@ int xen_hostmem_ring_serve(struct xen_hostmem *hm);
  *
  * _map() and _unmap() return a status of the protocol. _unmap_all() returns
  * the number of pages that Xen would not let go.
+ *
+ * _unmap_add() takes an UNMAP into the next hypercall, up to
+ * XEN_HOSTMEM_NR_SLOTS of them; false: it is for _unmap(), after the commit of
+ * those taken before. _unmap_commit() does all that were taken, and calls
+ * @done with the status of each, in their order.
  */
 int xen_hostmem_map(struct xen_hostmem *hm,
 		    const struct xen_hostmem_command *cmd);
 int xen_hostmem_unmap(struct xen_hostmem *hm,
 		      const struct xen_hostmem_command *cmd);
+bool xen_hostmem_unmap_add(struct xen_hostmem *hm,
+			   const struct xen_hostmem_command *cmd);
+void xen_hostmem_unmap_commit(struct xen_hostmem *hm,
+			      void (*done)(struct xen_hostmem *hm,
+					   unsigned int i, int status));
 unsigned long xen_hostmem_unmap_all(struct xen_hostmem *hm);
 void xen_hostmem_forget_all(struct xen_hostmem *hm);
 void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq);
@@ -135,7 +159,7 @@ void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq);
  * _find() reports its own error. _check() returns 0 or -ENODEV (R17).
  */
 int xen_hostmem_window_find(struct xen_hostmem *hm);
-int xen_hostmem_window_check(const struct xen_hostmem_window *window);
+int xen_hostmem_window_check(struct xen_hostmem_window *window);
 void xen_hostmem_window_put(struct xen_hostmem_window *window);
 
 /* debugfs.c */

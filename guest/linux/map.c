@@ -43,6 +43,7 @@ struct xen_hostmem_mapping {
 	u64 gpa;		/* where it is, even if the BAR has moved */
 	u32 nr_pages;
 	u32 held;		/* pages that hold a grant */
+	bool leaving;		/* is in hm->leaving */
 	grant_handle_t handles[];
 };
 
@@ -160,6 +161,7 @@ new_mapping(struct xen_hostmem *hm, const struct xen_hostmem_command *cmd)
 	m->gpa = hm->window.gpa + cmd->offset;
 	m->nr_pages = cmd->nr_pages;
 	m->held = 0;
+	m->leaving = false;
 	for (i = 0; i < m->nr_pages; i++)
 		m->handles[i] = INVALID_GRANT_HANDLE;
 	return m;
@@ -250,7 +252,7 @@ static int map_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
  * Unmap
  */
 
-static u32 fill_unmap(struct xen_hostmem *hm,
+static u32 fill_unmap(struct gnttab_unmap_grant_ref *ops,
 		      const struct xen_hostmem_mapping *m, u32 *page, u32 max)
 {
 	u32 count = 0;
@@ -258,7 +260,7 @@ static u32 fill_unmap(struct xen_hostmem *hm,
 	for (; *page < m->nr_pages && count < max; (*page)++) {
 		if (m->handles[*page] == INVALID_GRANT_HANDLE)
 			continue;
-		hm->unmap_ops[count++] = (struct gnttab_unmap_grant_ref) {
+		ops[count++] = (struct gnttab_unmap_grant_ref) {
 			.host_addr = address_of(m, *page),
 			.handle = m->handles[*page],
 			.status = NOT_DONE,
@@ -268,13 +270,10 @@ static u32 fill_unmap(struct xen_hostmem *hm,
 }
 
 static void collect_unmap(struct xen_hostmem *hm,
+			  const struct gnttab_unmap_grant_ref *op,
 			  struct xen_hostmem_mapping *m, u32 count)
 {
-	u32 i;
-
-	for (i = 0; i < count; i++) {
-		struct gnttab_unmap_grant_ref *op = &hm->unmap_ops[i];
-
+	for (; count; count--, op++) {
 		if (op->status != GNTST_okay) {
 			dev_err_ratelimited(&hm->dev->dev,
 					    "Xen refuses to unmap handle %u at %#llx: GNTST %d\n",
@@ -294,12 +293,12 @@ static void unmap_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
 	u32 page = 0, count;
 
 	while (page < m->nr_pages) {
-		count = fill_unmap(hm, m, &page, batch_size(stop));
+		count = fill_unmap(hm->unmap_ops, m, &page, batch_size(stop));
 		if (!count)
 			break;
 		grant_table_op(GNTTABOP_unmap_grant_ref, hm->unmap_ops, count,
 			       stop);
-		collect_unmap(hm, m, count);
+		collect_unmap(hm, hm->unmap_ops, m, count);
 		cond_resched();
 	}
 }
@@ -377,6 +376,53 @@ int xen_hostmem_unmap(struct xen_hostmem *hm,
 		return XEN_HOSTMEM_EIO;
 	drop(hm, m);
 	return XEN_HOSTMEM_OK;
+}
+
+bool xen_hostmem_unmap_add(struct xen_hostmem *hm,
+			   const struct xen_hostmem_command *cmd)
+{
+	u64 end = cmd->offset + ((u64)cmd->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
+	struct xen_hostmem_mapping *m = find_overlap(hm, cmd->offset, end);
+	u32 page = 0;
+
+	if (cmd->live || !m || m->leaving || m->id != cmd->id ||
+	    m->offset != cmd->offset || m->nr_pages != cmd->nr_pages ||
+	    m->held > XEN_HOSTMEM_BATCH - hm->nr_unmap_ops ||
+	    hm->nr_leaving == XEN_HOSTMEM_NR_SLOTS)
+		return false;
+	hm->nr_unmap_ops += fill_unmap(&hm->unmap_ops[hm->nr_unmap_ops], m,
+				       &page, m->held);
+	m->leaving = true;
+	hm->leaving[hm->nr_leaving++] = m;
+	return true;
+}
+
+void xen_hostmem_unmap_commit(struct xen_hostmem *hm,
+			      void (*done)(struct xen_hostmem *hm,
+					   unsigned int i, int status))
+{
+	struct gnttab_unmap_grant_ref *op = hm->unmap_ops;
+	unsigned int i;
+
+	if (hm->nr_unmap_ops)
+		grant_table_op(GNTTABOP_unmap_grant_ref, op, hm->nr_unmap_ops,
+			       false);
+	for (i = 0; i < hm->nr_leaving; i++) {
+		struct xen_hostmem_mapping *m = hm->leaving[i];
+		u32 count = m->held;
+		int status = XEN_HOSTMEM_EIO;
+
+		collect_unmap(hm, op, m, count);
+		op += count;
+		m->leaving = false;
+		if (!m->held) {
+			drop(hm, m);
+			status = XEN_HOSTMEM_OK;
+		}
+		done(hm, i, status);
+	}
+	hm->nr_leaving = 0;
+	hm->nr_unmap_ops = 0;
 }
 
 unsigned long xen_hostmem_unmap_all(struct xen_hostmem *hm)

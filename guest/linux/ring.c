@@ -91,14 +91,12 @@ static int serve_map(struct xen_hostmem *hm,
 	return status;
 }
 
-static int serve_unmap(struct xen_hostmem *hm,
-		       const struct xen_hostmem_command *cmd)
+static void count_unmap(struct xen_hostmem *hm, int status)
 {
-	int status = xen_hostmem_unmap(hm, cmd);
-
 	if (status == XEN_HOSTMEM_OK)
 		hm->stats.unmaps++;
-	return status;
+	else
+		hm->stats.failures++;
 }
 
 static int serve(struct xen_hostmem *hm, const struct xen_hostmem_request *req)
@@ -109,11 +107,12 @@ static int serve(struct xen_hostmem *hm, const struct xen_hostmem_request *req)
 	mutex_lock(&hm->lock);
 	if (!decode(hm, req, &cmd)) {
 		status = unexpected(hm, req);
+	} else if (cmd.unmap) {
+		status = xen_hostmem_unmap(hm, &cmd);
+		count_unmap(hm, status);
 	} else {
-		status = cmd.unmap ? serve_unmap(hm, &cmd)
-				   : serve_map(hm, &cmd);
-		if (status != XEN_HOSTMEM_OK)
-			hm->stats.failures++;
+		status = serve_map(hm, &cmd);
+		hm->stats.failures += status != XEN_HOSTMEM_OK;
 	}
 	mutex_unlock(&hm->lock);
 	return status;
@@ -137,15 +136,51 @@ static void answer(struct xen_hostmem *hm,
 		notify_remote_via_irq(hm->irq);
 }
 
-static unsigned int serve_until(struct xen_hostmem *hm, RING_IDX prod)
+static void unmapped(struct xen_hostmem *hm, unsigned int i, int status)
+{
+	count_unmap(hm, status);
+	answer(hm, &hm->unmaps[i], status);
+}
+
+/*
+ * UNMAPs that follow one another, in one hypercall: when a program ends, many
+ * do. Returns how many; a request that is none of them is left on the ring.
+ */
+static unsigned int serve_unmaps(struct xen_hostmem *hm, RING_IDX prod)
+{
+	struct xen_hostmem_command cmd;
+	unsigned int n = 0;
+
+	mutex_lock(&hm->lock);
+	while (hm->ring.req_cons != prod && n < ARRAY_SIZE(hm->unmaps)) {
+		RING_COPY_REQUEST(&hm->ring, hm->ring.req_cons, &hm->unmaps[n]);
+		if (!decode(hm, &hm->unmaps[n], &cmd) || !cmd.unmap ||
+		    !xen_hostmem_unmap_add(hm, &cmd))
+			break;
+		hm->ring.req_cons++;
+		n++;
+	}
+	xen_hostmem_unmap_commit(hm, unmapped);
+	mutex_unlock(&hm->lock);
+	return n;
+}
+
+static unsigned int serve_one(struct xen_hostmem *hm)
 {
 	struct xen_hostmem_request req;
-	unsigned int served;
 
-	for (served = 0; hm->ring.req_cons != prod; served++) {
-		RING_COPY_REQUEST(&hm->ring, hm->ring.req_cons, &req);
-		hm->ring.req_cons++;
-		answer(hm, &req, serve(hm, &req));
+	RING_COPY_REQUEST(&hm->ring, hm->ring.req_cons, &req);
+	hm->ring.req_cons++;
+	answer(hm, &req, serve(hm, &req));
+	return 1;
+}
+
+static unsigned int serve_until(struct xen_hostmem *hm, RING_IDX prod)
+{
+	unsigned int served = 0;
+
+	while (hm->ring.req_cons != prod) {
+		served += serve_unmaps(hm, prod) ?: serve_one(hm);
 		cond_resched();
 	}
 	return served;

@@ -380,12 +380,20 @@ int fake_map_undmabufed(FakeGuest *f, uint32_t blob, uint64_t first,
 
 int fake_unmap(FakeGuest *f, uint32_t blob)
 {
-    int rc = xen_hostmem_window_unmap(f->w, blob);
+    FakeBlob *b = &f->blobs[blob], before = *b;
+    int rc;
 
+    if (b->use == FAKE_IN_USE) {
+        /* A guest has let go of it before it asks. */
+        b->use = FAKE_UNMAP_PENDING;
+    }
+    rc = xen_hostmem_window_unmap(f->w, blob);
     if (rc == 0) {
-        f->blobs[blob].use = FAKE_UNUSED;
+        b->use = FAKE_UNUSED;
     } else if (rc == -EINPROGRESS) {
-        f->blobs[blob].use = FAKE_UNMAP_PENDING;
+        b->use = FAKE_UNMAP_PENDING;
+    } else {
+        b->use = before.use;
     }
     check(f);
     return rc;

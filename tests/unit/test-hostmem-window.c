@@ -210,11 +210,33 @@ static void test_unmap_before_post(void)
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
+    /* The ring is full of another's requests. */
+    g_assert_cmpint(fake_map(f, 2, 16, 4 * FAKE_SLOTS), ==, -EINPROGRESS);
     g_assert_cmpint(fake_map(f, 1, 0, 12), ==, -EINPROGRESS);
     g_assert_cmpint(fake_unmap(f, 1), ==, 0);
     fake_pump(f);
-    g_assert_true(g_queue_is_empty(&f->posted));
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, FAKE_SLOTS);
     g_assert_false(fake_take_settled(f, 1));
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4 * FAKE_SLOTS);
+    fake_guest_free(f);
+}
+
+/* The guest begins while the GPU device still has other things to do. */
+static void test_posted_at_once(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 1);
+    g_assert_cmpuint(f->pushed, ==, 1);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 1);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
     fake_guest_free(f);
 }
 
@@ -505,5 +527,6 @@ int main(int argc, char **argv)
     g_test_add_func("/window/lying-close", test_lying_close);
     g_test_add_func("/window/reset", test_reset);
     g_test_add_func("/window/ring-full", test_ring_full);
+    g_test_add_func("/window/posted-at-once", test_posted_at_once);
     return g_test_run();
 }

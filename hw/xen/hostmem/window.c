@@ -199,6 +199,29 @@ static int refuse_map(const XenHostmemBuffer *buf, int err)
     return err;
 }
 
+/*
+ * At once, not with the next pump: a map is as long as what the guest does for
+ * it, and may begin while the next blob is imported.
+ */
+static void post_work(XenHostmemWindow *w)
+{
+    bool posted = false;
+
+    while (w->accepting && !g_queue_is_empty(&w->work)) {
+        XenHostmemMapping *m = g_queue_peek_head(&w->work);
+
+        posted = true;
+        if (!xen_hostmem_mapping_post(m)) {
+            break;
+        }
+        m->queued = false;
+        g_queue_pop_head(&w->work);
+    }
+    if (posted) {
+        w->ops->push(w->opaque);
+    }
+}
+
 int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
                            const XenHostmemBuffer *buf)
 {
@@ -237,6 +260,7 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     }
     m->owed = true;
     m->deadline = now + XEN_HOSTMEM_MAP_LIMIT_MS;
+    post_work(w);
     return -EINPROGRESS;
 }
 
@@ -261,6 +285,7 @@ int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
     }
     m->owed = true;
     m->deadline = INT64_MAX;
+    post_work(w);
     return -EINPROGRESS;
 }
 
@@ -394,24 +419,10 @@ static void deliver_settled(XenHostmemWindow *w)
 
 void xen_hostmem_window_pump(XenHostmemWindow *w)
 {
-    bool posted = false;
-
     if (w->try_quota || w->try_others) {
         xen_hostmem_room_retry(w);
     }
-    while (w->accepting && !g_queue_is_empty(&w->work)) {
-        XenHostmemMapping *m = g_queue_peek_head(&w->work);
-
-        posted = true;
-        if (!xen_hostmem_mapping_post(m)) {
-            break;
-        }
-        m->queued = false;
-        g_queue_pop_head(&w->work);
-    }
-    if (posted) {
-        w->ops->push(w->opaque);
-    }
+    post_work(w);
     deliver_settled(w);
 }
 

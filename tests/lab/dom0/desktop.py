@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A compositor in the guest, and a program of others that draws there."""
 
+import re
+
 import dom0
 
 
@@ -16,7 +18,7 @@ def start_weston(guest):
 def program_ends(guest, name, seconds):
     """Until a program that was spawned has ended, well; what it said."""
     dom0.wait_for(f"{name} ends",
-                  lambda: guest.status(f"test -e /tmp/spawn/{name}.status")[0] == 0, seconds, 1)
+                  lambda: guest.status(f"test -s /tmp/spawn/{name}.status")[0] == 0, seconds, 1)
     said = guest.run(f"cd /tmp/spawn; cat {name}.out {name}.err")
     status = guest.run(f"cat /tmp/spawn/{name}.status").strip()
     if status != "0":
@@ -24,12 +26,25 @@ def program_ends(guest, name, seconds):
     return said
 
 
+def vkcube(frames):
+    """Without a GPU, Venus' pictures reach the compositor as shared memory."""
+    return "env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw " \
+        f"vkcube --wsi wayland --c {frames}"
+
+
+def vkcube_seconds(guest, frames, seconds):
+    """How long that many frames take in a weston that runs, from start to end."""
+    guest.spawn_quiet("vkcube", f"in-system sh -c 'cat /proc/uptime; {vkcube(frames)} && "
+                      "cat /proc/uptime'")
+    said = program_ends(guest, "vkcube", seconds)
+    times = [float(t) for t in re.findall(r"^([\d.]+) [\d.]+$", said, re.M)]
+    return times[1] - times[0]
+
+
 def vkcube_in_weston(guest, frames):
     """That many frames; a picture of the screen meanwhile, also as vkcube.ppm."""
     start_weston(guest)
-    # Without a GPU, Venus' pictures reach the compositor as shared memory.
-    guest.spawn_quiet("vkcube", "in-system env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw "
-                      f"vkcube --wsi wayland --c {frames}")
+    guest.spawn_quiet("vkcube", f"in-system {vkcube(frames)}")
     picture = dom0.wait_for("a cube on the screen", lambda: cube(guest), 150, 2)
     with open(f"{dom0.OUT}/vkcube.ppm", "wb") as f:
         f.write(picture.ppm())

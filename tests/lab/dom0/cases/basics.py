@@ -29,3 +29,9 @@ def guest_commands(lab):
     lab.equal(len(guest.run("head -c 20000 /dev/zero | tr '\\0' x")), 20000, "long output")
     lab.equal(guest.status("sleep 20", 2)[0], 124, "status of a command over its time")
     lab.equal(guest.run("echo still here").strip(), "still here", "the next command")
+    # A program that takes its time to end does not answer for the next of its name.
+    for _ in range(2):
+        guest.spawn_quiet("slow", "sh -c 'read x; echo 1; sleep 1; exit 3'")
+        lab.equal(guest.ask("slow", "go"), 1, "answer")
+    guest.spawn_quiet("slow", "sh -c 'read x; sleep 1; echo 2'")
+    lab.equal(guest.status("sleep 2; ask slow 10 go", 20), (0, "2\n"), "answer after that")

@@ -159,7 +159,9 @@ def poke_config(guest, at, octets):
     old = guest.run(f"dd if={gpu}/config bs=1 skip={at} count={len(octets)} 2>/dev/null "
                     "| od -An -tx1")
     text = "".join(f"\\x{o:02x}" for o in octets)
-    guest.run(f"printf '{text}' | dd of={gpu}/config bs=1 seek={at} conv=notrunc 2>/dev/null")
+    # The driver looks once a second (R17).
+    guest.run(f"printf '{text}' | dd of={gpu}/config bs=1 seek={at} conv=notrunc 2>/dev/null; "
+              "sleep 1.1")
     return bytes.fromhex(old)
 
 
