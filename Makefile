@@ -3,7 +3,7 @@
 # xen-hostmem. `make demo` and `make check` do everything, from nothing; the
 # other targets are parts of them.
 
-.PHONY: help build demo check check-fast check-all fuzz clean distclean
+.PHONY: help build demo check check-fast check-all fuzz bench clean distclean
 
 export XH_START := $(shell date +%s)
 
@@ -13,13 +13,14 @@ help:
 	@echo 'make check-fast  the tests that need no lab'
 	@echo 'make check-all   check, and what takes longer'
 	@echo 'make fuzz        RUNS executions of each fuzzer (5 million)'
+	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (40 minutes)'
 	@echo 'make build       QEMU, modules and tools only'
 	@echo 'make clean       remove build/; make distclean the cache too'
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU 10.x'
 	@echo 'MIRROR=URL                   Debian mirror, if not the machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 
-build demo check check-fast check-all fuzz:
+build demo check check-fast check-all fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@
 
 clean:

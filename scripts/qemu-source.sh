@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# qemu-source.sh: build/qemu-src, QEMU's source with our hooks applied. Made anew
-# when UPSTREAM, a patch or QEMU_SRC changes. Runs in the build base; the
-# downloaded package is kept in /cache.
+# qemu-source.sh [--plain]: build/qemu-src, QEMU's source with our hooks applied, or
+# build/qemu-plain-src, the same without. Made anew when UPSTREAM, a patch or
+# QEMU_SRC changes. Runs in the build base; the downloaded package is kept in /cache.
 
 . "$(dirname "$0")/common.sh"
 
-target=$TOP/build/qemu-src
+name=qemu
+[ "${1:-}" != --plain ] || name=qemu-plain
+target=$TOP/build/$name-src
 store=/cache/sources
 
 check_sum()
@@ -84,6 +86,6 @@ if [ -n "${QEMU_SRC:-}" ]; then
 else
     debian_source "$target.tmp"
 fi
-apply_patches "$target.tmp"
+[ "$name" = qemu-plain ] || apply_patches "$target.tmp"
 echo "$key" >"$target.tmp/.key"
 mv "$target.tmp" "$target"

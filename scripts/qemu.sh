@@ -1,13 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# qemu.sh [TARGET...]: build/qemu, our QEMU (and other targets of its ninja).
-# Runs in the build base, after qemu-source.sh.
+# qemu.sh [--plain] [TARGET...]: build/qemu, our QEMU (and other targets of its
+# ninja), or build/qemu-plain, what it is compared with. Runs in the build base,
+# after qemu-source.sh.
 
 . "$(dirname "$0")/common.sh"
 
-source=$TOP/build/qemu-src
-out=$TOP/build/qemu
+name=qemu
+if [ "${1:-}" = --plain ]; then
+    name=qemu-plain
+    shift
+fi
+source=$TOP/build/$name-src
+out=$TOP/build/$name
 
 # Only what is newer, with its time: ninja builds no more than it has to.
 overlay()
@@ -54,7 +60,7 @@ check_warnings()
 }
 
 key="$options $(cat "$source/.key")"
-overlay
+[ "$name" = qemu-plain ] || overlay
 if [ "$(cat "$out/.key" 2>/dev/null)" != "$key" ]; then
     rm -rf "$out"
     configure
@@ -67,4 +73,5 @@ check_warnings "$out/ninja.log"
 
 # For the lab's dom0, where it goes through a small disk.
 mkdir -p "$TOP/build/lab"
-strip -o "$TOP/build/lab/qemu-system-x86_64" "$out/qemu-system-x86_64"
+program=${name#qemu}
+strip -o "$TOP/build/lab/qemu-system-x86_64$program" "$out/qemu-system-x86_64"

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 in_base="$TOP/scripts/in-base.sh"
-fast_suites="unit fuzz qtest lint setup"
+fast_suites="unit cost fuzz qtest lint setup"
 
 build()
 {
@@ -53,6 +53,20 @@ check()
     try "$TOP/scripts/lab.sh" main.py "$@"
 }
 
+# What Debian's QEMU does without us is measured too.
+bench()
+{
+    build
+    step "building Debian's QEMU as it is, to compare with (minutes the first time)"
+    logged qemu-plain "$in_base" sh -c 'scripts/qemu-source.sh --plain &&
+        scripts/qemu.sh --plain qemu-system-x86_64' || die "Debian's QEMU could not be built"
+    step "counting instructions"
+    logged instructions "$in_base" python3 tests/bench/instructions.py ||
+        die "the instructions could not be counted"
+    "$TOP/scripts/lab.sh" bench.py
+    "$in_base" python3 tests/bench/report.py
+}
+
 report()
 {
     # shellcheck disable=SC2086 # a list
@@ -84,5 +98,6 @@ fuzz)
     "$TOP/scripts/base.sh" build
     exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
     ;;
-*) die "usage: run.sh build|demo|check-fast|check|check-all|fuzz" ;;
+bench) bench ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all|fuzz|bench" ;;
 esac

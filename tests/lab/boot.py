@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boot Xen and a dom0 once, let it run its cases, watch. Runs in the build base."""
+"""Boot Xen and a dom0, or Linux with KVM, once, let it run its cases, watch. Runs in
+the build base."""
 
 import json
 import os
@@ -25,8 +26,10 @@ XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus
     "conring_size=1M noreboot"
 # clocksource=tsc: without it each look at the clock is a system call, which a
 # PV dom0 under a software CPU pays dearly; a trapped access takes half as long.
-DOM0_LINE = "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off " \
+DOM0_LINE = "root=/dev/vda rw net.ifnames=0 mitigations=off " \
     "udmabuf.size_limit_mb=2048 clocksource=tsc tsc=reliable quiet loglevel=4"
+# Xen's dom0 has one CPU of the three to itself; so has what is KVM's host.
+KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
 
 
 def hardware():
@@ -53,6 +56,7 @@ class Boot:
 
     def __init__(self, name, image, cases, say=print):
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
+        self.kvm = name.endswith("kvm")
         self.folder = os.path.join(BUILD, "lab", name)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
@@ -75,22 +79,31 @@ class Boot:
         if self.name == "gntdev":
             shutil.copy(f"{BUILD}/modules/xen-gntdev.ko", self.folder)
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
-            json.dump({"boot": self.name, "cases": self.cases}, f)
+            json.dump({"boot": self.name, "kvm": self.kvm, "cases": self.cases}, f)
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck", "vktool")]
+        qemus = ["qemu-system-x86_64"]
+        if self.name == "bench":
+            qemus.append("qemu-system-x86_64-plain")
         return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
-                f"{BUILD}/lab/initrd.gz", f"{BUILD}/lab/qemu-system-x86_64"]
+                f"{BUILD}/lab/initrd.gz", *(f"{BUILD}/lab/{name}" for name in qemus)]
+
+    def kernel(self):
+        """Xen with dom0 as its first module, or the same Linux alone."""
+        initrd, linux = f"{self.image}/initrd", f"{self.image}/vmlinuz"
+        if self.kvm:
+            return ["-kernel", linux, "-initrd", initrd, "-append", KVM_LINE]
+        line = DOM0_LINE + " console=hvc0" + (" lab.gntdev" if self.name == "gntdev" else "")
+        return ["-kernel", f"{self.image}/xen", "-append", XEN_LINE,
+                "-initrd", f"{linux} {line},{initrd}"]
 
     def command(self):
-        line = DOM0_LINE + (" lab.gntdev" if self.name == "gntdev" else "")
         image = self.image
         return ["qemu-system-x86_64", "-M", "q35", *cpu_options(),
                 "-smp", "3", "-m", "5G", "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot",
-                "-serial", f"file:{self.serial}",
-                "-kernel", f"{image}/xen", "-append", XEN_LINE,
-                "-initrd", f"{image}/vmlinuz {line},{image}/initrd",
+                "-serial", f"file:{self.serial}", *self.kernel(),
                 "-drive", f"if=none,id=disk,file={image}/dom0.img,format=raw,"
                           "snapshot=on,cache=unsafe",
                 "-device", "virtio-blk-pci,drive=disk",
@@ -166,7 +179,7 @@ class Boot:
     def event(self, e):
         kind, now = e["event"], time.monotonic()
         if kind == "ready":
-            self.info["xen"] = e["xen"]
+            self.info.update(e["versions"])
         elif kind == "start":
             self.running, self.deadline = e["case"], now + e["limit"] + SPARE
             self.say("start", e["case"], "", 0, self.name)

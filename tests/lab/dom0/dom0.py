@@ -98,10 +98,18 @@ def counters():
     return result
 
 
-def setup():
+def versions(kvm):
+    """What runs below the guests."""
+    linux = os.uname().release
+    return {"linux": linux} if kvm else {"linux": linux, "xen": sh("xl info xen_version").strip()}
+
+
+def setup(kvm):
     """Once a boot: the programs, out of the second disk, and devices."""
     sh(f"mount -t tmpfs tools {RUN}")
     sh(f"tar -xf /dev/vdb -C {RUN}")
     sh("modprobe vgem; modprobe udmabuf", check=False)
+    if kvm:
+        sh("modprobe kvm_amd || modprobe kvm_intel")
     if not glob.glob("/dev/dri/renderD*"):
         raise Failed("no render node although vgem is loaded: " + sh("dmesg | tail -5"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest made by xl, and commands run in it."""
+"""A guest with our QEMU as its device model, and commands run in it. Who makes it,
+xl or KVM, is in xl.py and kvm.py."""
 
 import json
 import os
@@ -7,7 +8,7 @@ import shlex
 import socket
 
 import screen
-from dom0 import OUT, RUN, Failed, brief, sh, store, tool_json, wait_for, xenstore
+from dom0 import RUN, Failed, brief, tool_json, wait_for
 
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
@@ -16,111 +17,44 @@ DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
 SYSTEM = {"args": ("-drive", "if=none,id=system,file=/dev/vdc,format=raw,readonly=on",
                    "-device", "virtio-blk-pci,drive=system"),
           "cmdline": "xen_emul_unplug=never"}
-CONFIG = """\
-name = "{name}"
-type = "hvm"
-memory = {memory}
-vcpus = {vcpus}
-cpus = "1-2"
-kernel = "{run}/vmlinuz"
-ramdisk = "{run}/initrd.gz"
-cmdline = "console=hvc0 mitigations=off loglevel=6 {cmdline}"
-vga = "none"
-videoram = {videoram}
-vnc = 0
-on_crash = "destroy"
-on_reboot = "{on_reboot}"
-tsc_mode = "native"
-timer_mode = "no_missed_ticks_pending"
-device_model_override = "{device_model}"
-device_model_args_hvm = [{args}]
-{more}
-"""
-
 
 class Guest:
-    def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
-                 on_reboot="destroy", videoram=0, args=(), more="", name="guest",
-                 device_model=f"{RUN}/qemu-system-x86_64"):
+    """Subclasses have create(), exists(), destroy() and qemu_pid()."""
+
+    def __init__(self, name, gpu, display, traces, args):
         self.name = name
         self.qmp_socket, self.vnc_socket = f"{RUN}/{name}.qmp", f"{RUN}/{name}.vnc"
-        self.xl_config = f"{OUT}/{name}.cfg"
-        self.domid = None
+        self.log = f"/var/log/xen/qemu-dm-{name}.log"
+        # Each line to the share would take as long as a map.
+        self.trace = f"{RUN}/{name}.trace"
+        self.link = None        # to the program that runs commands
         self.sequence = 0
-        dm_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
-                   "-display", display, "-vnc", f"unix:{self.vnc_socket}", "-device", gpu,
-                   "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
-                   "-trace", "xen_hostmem*", *args]
-        self.config = CONFIG.format(
-            name=name, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
-            on_reboot=on_reboot, videoram=videoram, more=more,
-            device_model=device_model,
-            args=",".join(f'"{a}"' for a in dm_args))
+        self.qemu_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
+                          "-display", display, "-vnc", f"unix:{self.vnc_socket}",
+                          "-device", gpu,
+                          "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
+                          "-D", self.trace,
+                          *(a for t in traces.split(",") if t for a in ("-trace", t)), *args]
 
-    def write_config(self):
-        with open(self.xl_config, "w", encoding="ascii") as f:
-            f.write(self.config)
-
-    def create(self, seconds=150):
-        """xl create, then wait until the guest takes commands."""
-        self.write_config()
-        sh(f"xl create {self.xl_config}", timeout=seconds)
-        self.domid = int(sh(f"xl domid {self.name}"))
-        self.wait_ready(seconds)
-        return self
-
-    def create_fails(self, seconds=100):
-        """xl create of a guest that must not come up; what xl said."""
-        self.write_config()
-        output = sh(f"xl create {self.xl_config} 2>&1 && echo CREATED", timeout=seconds, check=False)
-        if "CREATED" in output:
-            raise Failed("xl create went well, and must not")
-        return output
-
-    def reboot(self, seconds=150):
-        """The guest's own reboot; xl starts it again as a new domain."""
-        old = self.domid
-        self.run("(sleep 1; reboot -f) >/dev/null 2>&1 &")
-
-        def reborn():
-            domid = sh(f"xl domid {self.name} 2>/dev/null", check=False).strip()
-            return domid if domid.isdigit() and int(domid) != old else None
-        self.domid = int(wait_for("xl starts the guest again", reborn, seconds))
-        self.sequence = 0
-        self.wait_ready(seconds)
+    def use_link(self, link):
+        """Each boot of the guest has its own; None when there is no guest."""
+        if self.link is not None:
+            self.link.close()
+        self.link, self.sequence = link, 0
 
     def wait_ready(self, seconds=150):
         wait_for("the guest takes commands (its console: out/xen/console)",
-                 lambda: self.node("data/ready") == "1", seconds)
-
-    def node(self, path):
-        return store(f"/local/domain/{self.domid}/{path}")
-
-    def exists(self):
-        return self.domid is not None and \
-            xenstore().read("", f"/local/domain/{self.domid}/name") is not None
-
-    def destroy(self):
-        if self.exists():
-            sh(f"xl destroy {self.domid}", timeout=60, check=False)
-        self.domid = None
+                 self.link.ready, seconds)
 
     # Commands in the guest
 
     def status(self, command, seconds=30):
         """Run a shell command; its exit status and output."""
+        if self.link is None:
+            raise Failed(f"there is no guest to run: {command}")
         self.sequence += 1
-        base = f"/local/domain/{self.domid}/data"
-        handle = xenstore()
-        handle.write("", base + "/cmd", f"{self.sequence} {seconds} {command}")
-        done = wait_for(f"the guest answers: {command}",
-                        lambda: self._done(handle, base), seconds + 15, 0.03)
-        pieces = [handle.read("", f"{base}/out/{n}") or b"" for n in range(int(done[2]))]
-        return int(done[1]), b"".join(pieces).decode(errors="replace")
-
-    def _done(self, handle, base):
-        words = (handle.read("", base + "/done") or b"").decode().split()
-        return words if words and int(words[0]) == self.sequence else None
+        self.link.send(self.sequence, seconds, command)
+        return self.link.answer(self.sequence, seconds + 15)
 
     def run(self, command, seconds=30):
         """Run a shell command that has to succeed; its output."""
@@ -152,11 +86,12 @@ class Guest:
 
     # The device model
 
-    def qemu_pid(self):
-        return int(self.node("image/device-model-pid"))
-
     def qemu_log(self):
-        path = f"/var/log/xen/qemu-dm-{self.name}.log"
+        """What QEMU said, then what it traced."""
+        return "".join(self._text(path) for path in (self.log, self.trace))
+
+    @staticmethod
+    def _text(path):
         if not os.path.exists(path):
             return ""
         with open(path, encoding="utf-8", errors="replace") as f:

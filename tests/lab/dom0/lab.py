@@ -3,7 +3,8 @@
 
 import dom0
 from dom0 import Failed, Skipped
-from guest import Guest
+from kvm import KvmGuest
+from xl import XlGuest
 
 CASES = {}
 
@@ -24,10 +25,12 @@ def case(name, limit=120, boots=("module",), slow=False):
 
 
 class Lab:
-    """One boot of dom0. The guest is kept from case to case while it is fit."""
+    """One boot of dom0, or of a host with KVM. The guest is kept from case to case while
+    it is fit."""
 
-    def __init__(self, boot):
-        self.boot = boot
+    def __init__(self, boot, kvm=False):
+        self.boot, self.kvm = boot, kvm
+        self.make = KvmGuest if kvm else XlGuest
         self._guest = None
         self._options = None
         self.begin()
@@ -61,10 +64,12 @@ class Lab:
         if fresh or wanted != self._options or not self._fit():
             self.drop_guest()
             self.provide(provider)
-            self._guest = Guest(**options)
+            self._guest = self.make(**options)
             self._options = wanted
             self._guest.create()
         self.alive()
+        if self.kvm:
+            return self._guest
         if driver:
             load_driver(self._guest)
         else:
@@ -73,18 +78,18 @@ class Lab:
 
     def another_guest(self, **options):
         """One more, beside the one that guest() gave; the next case has none of it."""
-        other = Guest(name="other", **options).create()
+        other = self.make(name="other", **options).create()
         self._options = None
         return other
 
     def unborn_guest(self, **options):
         """A guest that is configured and not created."""
         self.drop_guest()
-        return Guest(**options)
+        return self.make(**options)
 
     def provide(self, provider):
         """Have or lack what grants dma-bufs; gntdev's is there for a whole boot."""
-        if self.boot != "gntdev":
+        if self.boot != "gntdev" and not self.kvm:
             (dom0.load_module if provider else dom0.unload_module)()
 
     def _fit(self):
@@ -95,9 +100,16 @@ class Lab:
         """Nothing of the last guest is to be left for the next case."""
         if self._guest is not None:
             self._guest.destroy()
+        if self.kvm:
+            dom0.sh("pkill -f qemu-system-x86_64", check=False)
+        else:
+            self._destroy_all()
+        self._guest = self._options = None
+
+    @staticmethod
+    def _destroy_all():
         for domid in dom0.sh("xl list | awk 'NR > 1 && $2 > 0 { print $2 }'").split():
             dom0.sh(f"xl destroy {domid}", check=False)
-        self._guest = self._options = None
 
 
 FRONTEND = "device/hostmem/0/state"

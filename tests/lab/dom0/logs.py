@@ -2,25 +2,35 @@
 """Everything that was logged since the last look: Xen, dom0, QEMU, guests."""
 
 import glob
+import os
 
 import dom0
 import patterns
 
 
 class Logs:
-    def __init__(self):
-        self.seen = {}
+    def __init__(self, xen=True):
+        self.seen, self.xen = {}, xen
         self.collect()
 
     def _file(self, path):
+        """What is new in it. A shorter file is a new one."""
         try:
             with open(path, "rb") as f:
-                f.seek(self.seen.get(path, 0))
+                seen = self.seen.get(path, 0)
+                f.seek(seen if os.fstat(f.fileno()).st_size >= seen else 0)
                 text = f.read()
+                self.seen[path] = f.tell()
         except FileNotFoundError:
             return ""
-        self.seen[path] = self.seen.get(path, 0) + len(text)
         return text.decode(errors="replace")
+
+    def _kept(self, path):
+        """As that, and the share gets a copy."""
+        text = self._file(path)
+        with open(f"{dom0.OUT}/xen/{os.path.basename(path)}", "a", encoding="utf-8") as f:
+            f.write(text)
+        return text
 
     def _command(self, name, command):
         text = dom0.sh(command, check=False)
@@ -30,11 +40,13 @@ class Logs:
 
     def collect(self):
         """New text of each log, by name. dmesg and xl dmesg are emptied."""
-        new = {"xen": self._command("xen", "xl dmesg -c"),
+        new = {"xen": self._command("xen", "xl dmesg -c") if self.xen else "",
                "dom0": self._command("dom0", "dmesg -c")}
         for path in glob.glob("/var/log/xen/qemu-dm-*.log") + \
                 glob.glob("/var/log/xen/console/guest-*.log"):
-            new[path.rsplit("/", 1)[1]] = self._file(path)
+            new[os.path.basename(path)] = self._file(path)
+        for path in glob.glob(f"{dom0.RUN}/*.trace"):
+            new[os.path.basename(path)] = self._kept(path)
         return new
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs in dom0: the cases of /lab/job.json, one event line for each step."""
+"""Runs in dom0, or in a host with KVM: the cases of /lab/job.json, one event line for each step."""
 
 import importlib
 import json
@@ -101,12 +101,12 @@ def main():
     signal.signal(signal.SIGALRM, on_alarm)
     event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
     signal.alarm(120)
-    dom0.setup()
+    dom0.setup(job["kvm"])
     signal.alarm(0)
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
-    lab, logs = Lab(job["boot"]), Logs()
-    event(event="ready", xen=dom0.sh("xl info xen_version").strip())
+    lab, logs = Lab(job["boot"], job["kvm"]), Logs(xen=not job["kvm"])
+    event(event="ready", versions=dom0.versions(job["kvm"]))
     for name in job["cases"]:
         run_case(CASES[name], lab, logs)
     lab.drop_guest()

@@ -7,7 +7,7 @@
  *   blobtool live SECONDS|--until-eof BYTES SEED [--threads N] [--fifo PATH]
  *   blobtool many COUNT BYTES
  *   blobtool cycle COUNT BYTES
- *   blobtool latency COUNT BYTES [HELD HELD_BYTES]
+ *   blobtool latency COUNT BYTES [HELD HELD_BYTES] [--pause MS]
  *   blobtool touch-ram BYTES
  *
  * BYTES takes the suffixes K and M. OPS is a list of write, read, copy and
@@ -54,8 +54,8 @@ static const struct subcommand {
       "[--fifo PATH]", run_live },
     { "many", 2, 2, false, "many COUNT BYTES", run_many },
     { "cycle", 2, 2, false, "cycle COUNT BYTES", run_cycle },
-    { "latency", 2, 2, false, "latency COUNT BYTES [HELD HELD_BYTES]",
-      run_latency },
+    { "latency", 2, 2, false,
+      "latency COUNT BYTES [HELD HELD_BYTES] [--pause MS]", run_latency },
     { "latency", 4, 4, false, NULL, run_latency },
     { "touch-ram", 1, 1, true, "touch-ram BYTES", run_touch_ram },
 };
@@ -92,6 +92,7 @@ static void parse_options(int argc, char **argv)
         { "mem", required_argument, NULL, 'm' },
         { "fifo", required_argument, NULL, 'f' },
         { "pairs", required_argument, NULL, 'p' },
+        { "pause", required_argument, NULL, 's' },
         { "threads", required_argument, NULL, 't' },
         { "until-eof", no_argument, NULL, 'e' },
         { "no-fill", no_argument, NULL, 'n' },
@@ -112,6 +113,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 'p':
             options.pairs = small_number(optarg, "--pairs", 1);
+            break;
+        case 's':
+            options.pause_ms = small_number(optarg, "--pause", 0);
             break;
         case 't':
             options.threads = small_number(optarg, "--threads", 1);

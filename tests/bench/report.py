@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""report.py: build/bench/report.json of what was measured there, a table, and plots.
+
+Speeds are ratios of pairs that were measured in turn in one guest; times are of the
+same commands in the same lab, on Xen and under KVM."""
+
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "bench")
+PAGE = 4096
+KIB64 = 64 << 10
+OPERATIONS = ("write", "read", "copy", "random")
+# What a software CPU makes of it.
+DISTORTIONS = [
+    "Each exit, hypercall and interrupt is emulated in software: relative to memory access "
+    "all three cost more than on hardware. Fixed costs of maps do not carry over.",
+    "Ratios of one guest's memory to another place in the same guest do carry over, but for "
+    "the cost of a TLB miss: page tables of 4 KiB pages are walked in software.",
+    "The trapped path is slower here than on hardware: each exit wakes an emulated dom0.",
+    "Three emulated CPUs share two real ones; what waits for another CPU waits longer.",
+    "All drawing is by lavapipe on one emulated CPU: frame rates compare hosts, not GPUs.",
+]
+
+
+def load(name):
+    with open(os.path.join(OUT, name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def fit(points):
+    """Fixed cost and cost per page of [(pages, cost)], least squares of the relative error."""
+    w = [1 / cost ** 2 for _pages, cost in points]
+    s = sum(w)
+    sx = sum(a * p for a, (p, _c) in zip(w, points))
+    sy = sum(a * c for a, (_p, c) in zip(w, points))
+    sxx = sum(a * p * p for a, (p, _c) in zip(w, points))
+    sxy = sum(a * p * c for a, (p, c) in zip(w, points))
+    slope = (s * sxy - sx * sy) / (s * sxx - sx * sx)
+    return {"fixed": round((sy - slope * sx) / s, 3), "per_page": round(slope, 4)}
+
+
+def costs(latencies, cycles):
+    """The guest's part of an unmap is only to queue it: the cycle has all of it."""
+    result = {step: fit([(r["bytes"] // PAGE, r[f"{step}_us"]["median"]) for r in latencies])
+              for step in ("create", "map", "ready")}
+    result["cycle"] = fit([(r["bytes"] // PAGE, r["cycle_us"]) for r in cycles])
+    return result
+
+
+def speeds(data):
+    return [{"bytes": b["bytes"],
+             **{op: {k: b[f"{op}_ratio"][k] for k in ("median", "low", "high")}
+                for op in OPERATIONS},
+             "first_touch_us_per_page": round(b["first_touch_us"] * PAGE / b["bytes"], 3),
+             "touch_us_per_page": round(b["touch_us"] * PAGE / b["bytes"], 3)}
+            for b in data["bench-speed"]["blobs"]]
+
+
+def cube_fps(data):
+    """Between the two runs, so that the start of neither counts."""
+    few, many = data["bench-vulkan"]["vkcube"]
+    return (many["frames"] - few["frames"]) / (many["seconds"] - few["seconds"])
+
+
+def frames(xen, kvm):
+    pairs = list(zip(xen["bench-vulkan"]["vkmark"], kvm["bench-vulkan"]["vkmark"]))
+    rows = [{"program": f"vkmark {a['scene']}", "xen_fps": a["fps"], "kvm_fps": b["fps"],
+             "xen_frame_ms": a["frame_ms"], "kvm_frame_ms": b["frame_ms"]} for a, b in pairs]
+    ours, theirs = cube_fps(xen), cube_fps(kvm)
+    rows.append({"program": "vkcube", "xen_fps": round(ours, 2), "kvm_fps": round(theirs, 2),
+                 "xen_frame_ms": round(1000 / ours, 2), "kvm_frame_ms": round(1000 / theirs, 2)})
+    return [{**r, "ratio": round(r["xen_fps"] / r["kvm_fps"], 3)} for r in rows]
+
+
+def of_size(rows, size):
+    return next(r for r in rows if r["bytes"] == size)
+
+
+def goals(report, xen, kvm):
+    """What was set out for, with what was found."""
+    def goal(what, value, least=None, most=None):
+        value = float(f"{value:.4g}")
+        met = value >= least if most is None else value <= most
+        return {"what": what, "value": value, "least": least, "most": most, "met": met}
+    large = [s for s in report["speed"]["granted"] if s["bytes"] >= KIB64]
+    result = [goal(f"granted {op} from 64 KiB up, of guest RAM, the lowest median",
+                   min(s[op]["median"] for s in large), least=0.95)
+              for op in ("write", "read", "copy")]
+    at64 = of_size(xen["bench-speed"]["blobs"], KIB64)
+    result += [goal(f"granted {op} of 64 KiB, of the trapped path",
+                    at64[f"guest_{op}_mb_s"] / xen["bench-trapped"][f"guest_{op}_mb_s"],
+                    least=1000) for op in ("write", "read")]
+    a, b = (of_size(side["bench-latency"]["sizes"], KIB64) for side in (xen, kvm))
+    c, d = (of_size(side["bench-latency"]["cycles"], KIB64) for side in (xen, kvm))
+    result += [goal("64 KiB created, mapped and touched, of KVM's",
+                    a["ready_us"]["median"] / b["ready_us"]["median"], most=1.5),
+               goal("create, map, use and unmap of 64 KiB, again and again, of KVM's",
+                    c["cycle_us"] / d["cycle_us"], most=1.5)]
+    result += [goal(f"{f['program']}, of KVM's frame rate", f["ratio"], least=0.9)
+               for f in report["frames"]]
+    return result
+
+
+def make_report():
+    lab = load("lab.json")
+    xen, kvm = lab["xen"], lab["kvm"]
+    report = {
+        "versions": xen["versions"], "distortions": DISTORTIONS,
+        "speed": {"of": "guest RAM, in the same guest", "granted": speeds(xen),
+                  "kvm": speeds(kvm), "trapped_mb_s": xen["bench-trapped"],
+                  "unpatched_mb_s": xen["bench-unpatched"]},
+        "touch_ram": {"xen": xen["bench-speed"]["touch_ram"],
+                      "kvm": kvm["bench-speed"]["touch_ram"]},
+        "latency": {side: {"sizes": data["bench-latency"]["sizes"],
+                           "held": data["bench-latency"]["held"], "busy": data["bench-busy"],
+                           "cycles": data["bench-latency"]["cycles"],
+                           "cost_us": costs(data["bench-latency"]["sizes"],
+                                            data["bench-latency"]["cycles"])}
+                    for side, data in (("xen", xen), ("kvm", kvm))},
+        "steps": xen["bench-steps"]["sizes"],
+        "frames": frames(xen, kvm),
+        "grants": xen["bench-grants"]["grants"],
+        "instructions": load("instructions.json"),
+    }
+    report["goals"] = goals(report, xen, kvm)
+    return report
+
+
+# For people
+
+def size_text(size):
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
+
+
+def ratio(r):
+    return f"{r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
+
+
+def speed_table(speed):
+    yield "speed, of guest RAM: medians of interleaved pairs [95 % confidence]"
+    yield f"{'blob':>8}  {'path':8} " + " ".join(f"{op:22}" for op in OPERATIONS)
+    for ours, theirs in zip(speed["granted"], speed["kvm"]):
+        for path, row in (("granted", ours), ("KVM", theirs)):
+            yield f"{size_text(row['bytes']):>8}  {path:8} " + \
+                " ".join(f"{ratio(row[op]):22}" for op in OPERATIONS)
+    for path in ("trapped", "unpatched"):
+        row = speed[f"{path}_mb_s"]
+        yield f"{'':8}  {path:8} " + " ".join(
+            f"1/{1 / row[f'{op}_ratio']['median']:,.0f}".ljust(22) for op in ("write", "read"))
+
+
+def latency_table(latency):
+    yield "blobs created, mapped and touched, and the whole cycle with unmap, in ms (medians, means)"
+    yield f"{'blob':>8} {'ready':>9} {'KVM':>9} {'ratio':>6} {'cycle':>9} {'KVM':>9} {'ratio':>6}"
+    for ours, theirs, our_cycle, their_cycle in zip(*(
+            latency[side][what] for what in ("sizes", "cycles") for side in ("xen", "kvm"))):
+        cells = [f"{a / 1000:9.2f} {b / 1000:9.2f} {a / b:6.2f}" for a, b in
+                 ((ours["ready_us"]["median"], theirs["ready_us"]["median"]),
+                  (our_cycle["cycle_us"], their_cycle["cycle_us"]))]
+        yield f"{size_text(ours['bytes']):>8} {' '.join(cells)}"
+    for step in ("ready", "cycle"):
+        a, b = (latency[side]["cost_us"][step] for side in ("xen", "kvm"))
+        yield f"{step}: {a['fixed']:.0f} us + {a['per_page']:.2f} us a page; " \
+            f"KVM {b['fixed']:.0f} us + {b['per_page']:.2f} us"
+    yield "64 KiB ready, and KVM's, with blobs mapped already: " + ", ".join(
+        f"{a['held']}: {a['map_us']['median'] / 1000:.2f}, {b['map_us']['median'] / 1000:.2f}"
+        for a, b in zip(latency["xen"]["held"], latency["kvm"]["held"]))
+    yield "64 KiB ready, and KVM's: " + "; ".join(
+        f"{how.replace('_', ' ')} {latency['xen']['busy'][how]['map_us']['median'] / 1000:.2f}"
+        f", {latency['kvm']['busy'][how]['map_us']['median'] / 1000:.2f}"
+        for how in ("idle", "rendering", "two_guests"))
+
+
+def step_table(steps):
+    names = [n for n in steps[0]["map_us"] if n != "all"]
+    yield "steps of a map within QEMU, medians in us"
+    yield f"{'blob':>8} " + " ".join(f"{n:>9}" for n in names) + f" {'guest: hypercalls':>18}"
+    for row in steps:
+        yield f"{size_text(row['bytes']):>8} " + \
+            " ".join(f"{row['map_us'][n]:9.0f}" for n in names) + \
+            f" {row['guest'].get('xen_hostmem_map', 0):18.0f}"
+
+
+def frame_table(rows):
+    yield "frames a second"
+    for r in rows:
+        yield f"  {r['program']:16} {r['xen_fps']:>7} KVM {r['kvm_fps']:>7}  ratio {r['ratio']:.2f}"
+
+
+def goal_table(rows):
+    yield "goals"
+    for g in rows:
+        bound = f"at least {g['least']}" if g["most"] is None else f"at most {g['most']}"
+        yield f"  {'met    ' if g['met'] else 'NOT MET'} {g['what']}: {g['value']:g} ({bound})"
+
+
+# Plots
+
+def write_data(name, rows):
+    with open(os.path.join(OUT, name), "w", encoding="ascii") as f:
+        f.writelines(" ".join(str(v) for v in row) + "\n" for row in rows)
+
+
+def plot(report):
+    for side in ("granted", "kvm"):
+        write_data(f"speed-{side}.dat",
+                   [(s["bytes"], *(s[op][k] for op in OPERATIONS
+                                   for k in ("median", "low", "high")))
+                    for s in report["speed"][side]])
+    for side in ("xen", "kvm"):
+        write_data(f"latency-{side}.dat",
+                   [(r["bytes"], r["ready_us"]["median"], c["cycle_us"])
+                    for r, c in zip(report["latency"][side]["sizes"],
+                                    report["latency"][side]["cycles"])])
+        write_data(f"held-{side}.dat",
+                   [(r["held"], r["ready_us"]["median"], r["cycle_us"])
+                    for r in report["latency"][side]["held"]])
+    names = [n for n in report["steps"][0]["map_us"] if n != "all"]
+    write_data("steps.dat", [("blob", *names)] + [
+        (size_text(r["bytes"]).replace(" ", ""),
+         *(100 * r["map_us"][n] / sum(r["map_us"][m] for m in names) for n in names))
+        for r in report["steps"]])
+    subprocess.run(["gnuplot", os.path.join(HERE, "plots.gp")], cwd=OUT, check=True)
+
+
+def main():
+    report = make_report()
+    with open(os.path.join(OUT, "report.json"), "w", encoding="utf-8") as f:
+        json.dump(report, f, indent=1)
+    tables = (speed_table(report["speed"]), latency_table(report["latency"]),
+              step_table(report["steps"]), frame_table(report["frames"]),
+              goal_table(report["goals"]))
+    text = "\n".join("\n".join(table) + "\n" for table in tables)
+    with open(os.path.join(OUT, "report.txt"), "w", encoding="utf-8") as f:
+        f.write(text)
+    print("\n" + text)
+    plot(report)
+    print("==> the results are in build/bench/: report.json, report.txt, *.svg")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

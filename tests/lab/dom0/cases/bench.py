@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `make bench` measures: the same on Xen and under KVM where both have it."""
+
+import re
+import time
+
+import dom0
+import steps
+from blobs import KIB, MIB, Blob, window
+from desktop import start_weston, vkcube_seconds
+from guest import SYSTEM
+from lab import case, load_driver
+
+BOTH = ("bench", "bench-kvm")
+XEN = ("bench",)
+ALL = "write,read,copy,random"
+# Size and pairs; the largest blob that the window holds beside others is last.
+SPEED = ((4 * KIB, 51), (16 * KIB, 51), (64 * KIB, 101), (256 * KIB, 101), (MIB, 101),
+         (4 * MIB, 101), (16 * MIB, 101), (64 * MIB, 51), (255 * MIB, 21))
+SLOW_BYTES = 64 * KIB       # of a blob whose accesses are emulated,
+SLOW_WORDS = 64             # and how much of it is measured
+# Size and cycles. Two fit the window: a blob leaves it after the next is asked for.
+LATENCY = ((4 * KIB, 100), (16 * KIB, 100), (64 * KIB, 100), (256 * KIB, 50), (MIB, 50),
+           (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7), (96 * MIB, 5))
+PAUSE = 100                 # ms, until nothing of the last blob is left to be done
+HELD = (1, 10, 100, 1000)
+CUBE_FRAMES = (20, 120)
+SCENES = ("clear", "vertex", "texture", "desktop")
+
+
+def roomy_guest(lab, **options):
+    """With memory enough to compare 255 MiB with; its driver loaded, if on Xen."""
+    return lab.guest(driver=True, memory=1024, traces="", **options)
+
+
+@case("bench-speed", limit=900, boots=BOTH)
+def speed(lab):
+    """Write, read, copy and random access against the guest's own memory."""
+    guest = roomy_guest(lab)
+    if not lab.kvm:
+        guest.run("xen-hostmem-mtrr")
+    lab.data["blobs"] = []
+    for size, pairs in SPEED:
+        blob = Blob(guest, size, 11, fill=False)
+        first, second = (blob.ask("touch")["us"] for _ in range(2))
+        figures = blob.ask(f"bench {pairs} {size} {ALL}", 400)
+        lab.equal(figures["wrong_sums"], 0, f"sums of {size} bytes")
+        lab.data["blobs"].append({**figures, "first_touch_us": first, "touch_us": second})
+        blob.close()
+    lab.data["touch_ram"] = [guest.json(f"blobtool touch-ram {size}")
+                             for size, _pairs in SPEED]
+    if not lab.kvm:
+        now = window(guest)
+        lab.equal((now["trapped-reads"], now["trapped-writes"], now["fallbacks"]), (0, 0, []),
+                  "what was emulated")
+
+
+def slow(lab, guest):
+    """The same of some words, where QEMU emulates each access."""
+    blob = Blob(guest, SLOW_BYTES, 12, fill=False)
+    figures = blob.ask(f"bench 5 {SLOW_WORDS * 8} write,read", 400)
+    lab.equal(figures["wrong_sums"], 0, "sums")
+    lab.data.update(figures)
+    blob.close()
+
+
+@case("bench-trapped", limit=400, boots=XEN)
+def trapped(lab):
+    """The same without a driver in the guest."""
+    slow(lab, lab.guest(driver=False, memory=1024, traces=""))
+
+
+@case("bench-unpatched", limit=400, boots=XEN)
+def unpatched(lab):
+    """The same with Debian's QEMU, as it is."""
+    guest = lab.guest(driver=False, memory=1024, traces="", fresh=True,
+                      device_model=f"{dom0.RUN}/qemu-system-x86_64-plain")
+    slow(lab, guest)
+    lab.drop_guest()
+
+
+@case("bench-latency", limit=900, boots=BOTH)
+def latency(lab):
+    """Map and unmap against size, and with more and more blobs mapped."""
+    guest = roomy_guest(lab)
+    lab.data["sizes"] = [guest.json(f"blobtool latency {count} {size} --pause {PAUSE}", 300)
+                         for size, count in LATENCY]
+    lab.data["cycles"] = [guest.json(f"blobtool latency {count} {size}", 300)
+                          for size, count in LATENCY]
+    lab.data["held"] = [guest.json(f"blobtool latency 50 65536 {held} 65536 --pause {PAUSE}",
+                                   400) for held in HELD]
+    for answer in lab.data["sizes"] + lab.data["cycles"] + lab.data["held"]:
+        lab.equal(answer.get("mismatches"), 0, f"mismatches of {answer}")
+
+
+@case("bench-steps", limit=400, boots=XEN)
+def map_steps(lab):
+    """Where the time of a map goes, by QEMU's traces and the guest's function profile."""
+    guest = lab.guest(driver=True, memory=1024, fresh=True, traces=steps.TRACES,
+                      args=("-msg", "timestamp=on"))
+    profile = steps.Profile(guest)
+    lab.data["sizes"] = []
+    for size, count in LATENCY:
+        before = len(guest.qemu_log())
+        profile.start()
+        guest.json(f"blobtool latency {count} {size} --pause {PAUSE}", 300)
+        hypercalls = profile.stop()
+        found = steps.medians(guest.qemu_log()[before:], size)
+        lab.require(found["maps"] >= count, f"maps of {size} bytes in the log: {found}")
+        lab.data["sizes"].append({"bytes": size, **found, "guest": hypercalls})
+    lab.drop_guest()
+
+
+@case("bench-busy", limit=600, boots=BOTH)
+def busy(lab):
+    """Map and unmap of 64 KiB while QEMU draws, and while a second guest maps."""
+    guest = roomy_guest(lab, **SYSTEM)
+    lab.data["idle"] = guest.json("blobtool latency 100 65536", 200)
+    guest.spawn_quiet("draw", "in-system vkmark --winsys headless -s 320x240 "
+                      "-b vertex:duration=60")
+    time.sleep(5)
+    lab.data["rendering"] = guest.json("blobtool latency 100 65536", 300)
+    lab.equal(guest.status("test -s /tmp/spawn/draw.status")[0], 1, "vkmark ended too soon")
+    guest.run("kill $(cat /tmp/spawn/draw.pid); killall vkmark; true")
+    other = lab.another_guest(traces="")
+    if not lab.kvm:
+        load_driver(other)
+    other.run("spawn cycle blobtool cycle 100000 65536")
+    lab.data["two_guests"] = guest.json("blobtool latency 100 65536", 300)
+    lab.equal(other.status("test -s /tmp/spawn/cycle.status")[0], 1, "the other guest ended")
+    other.destroy()
+
+
+@case("bench-vulkan", limit=900, boots=BOTH)
+def vulkan(lab):
+    """Frames a second of vkmark's scenes and of vkcube in weston."""
+    guest = roomy_guest(lab, fresh=True, **SYSTEM)
+    scenes = " ".join(f"-b {name}:duration=10" for name in SCENES)
+    output = guest.run(f"in-system vkmark --winsys headless -s 160x120 {scenes} 2>&1", 300)
+    found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+) ms", output)
+    lab.equal(tuple(name for name, _f, _t in found), SCENES, f"scenes: {dom0.brief(output)}")
+    lab.data["vkmark"] = [{"scene": n, "fps": int(f), "frame_ms": float(t)}
+                          for n, f, t in found]
+    start_weston(guest)
+    lab.data["vkcube"] = [{"frames": n, "seconds": vkcube_seconds(guest, n, 250)}
+                          for n in CUBE_FRAMES]
+    lab.drop_guest()
+
+
+@case("bench-grants", limit=200, boots=XEN)
+def grants(lab):
+    """Grants in use against bytes mapped."""
+    guest = roomy_guest(lab)
+    lab.data["grants"] = []
+    for size in (64 * KIB, MIB, 16 * MIB, 64 * MIB):
+        blob = Blob(guest, size, 13, fill=False)
+        now = dom0.counters()
+        lab.data["grants"].append({"bytes": size, "references": now["references"],
+                                   "granted": window(guest)["granted"]})
+        blob.close()
+    lab.require(all(g["references"] == g["granted"] // 4096 for g in lab.data["grants"]),
+                f"grants: {lab.data['grants']}")
