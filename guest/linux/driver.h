@@ -27,8 +27,9 @@ struct seq_file;
 
 /*
  * Pages in one hypercall. Each unmap hypercall costs one round trip to the
- * device model, so the more the better; Xen itself sees to it that others get
- * their turn meanwhile. As many as QEMU puts into one request.
+ * device model, so the more the better: as many as QEMU puts into one request.
+ * Interrupts are served meanwhile, and Xen lets other virtual CPUs run; but on
+ * a kernel without preemption no other task of this one does.
  */
 #define XEN_HOSTMEM_BATCH		4096
 
@@ -46,7 +47,7 @@ struct xen_hostmem_window {
 	u64 bar_offset;		/* of the window in the BAR */
 	u64 gpa;		/* guest-physical address of the window */
 	u64 size;
-	unsigned long good_until;	/* jiffies; the registers were read */
+	u64 good_until;		/* jiffies64; the registers were read */
 };
 
 struct xen_hostmem_stats {

@@ -186,7 +186,7 @@ static int verify(struct xen_hostmem *hm, const struct claim *claim,
 	window->bar_offset = region.offset;
 	window->gpa = pci_resource_start(pdev, region.bar) + region.offset;
 	window->size = region.size;
-	window->good_until = jiffies;
+	window->good_until = get_jiffies_64();
 	mutex_unlock(&hm->lock);
 	return 0;
 }
@@ -239,12 +239,13 @@ static u64 read_bar(struct pci_dev *pdev, unsigned int bar)
 int xen_hostmem_window_check(struct xen_hostmem_window *window)
 {
 	struct pci_dev *pdev = window->pdev;
+	u64 now = get_jiffies_64();
 	u16 command;
 
 	if (!pdev || pci_resource_start(pdev, window->bar) +
 	    window->bar_offset != window->gpa)
 		return -ENODEV;
-	if (time_before(jiffies, window->good_until))
+	if (time_before64(now, window->good_until))
 		return 0;
 	/* A function that is gone reads as all ones. */
 	if (pci_read_config_word(pdev, PCI_COMMAND, &command) ||
@@ -252,7 +253,7 @@ int xen_hostmem_window_check(struct xen_hostmem_window *window)
 		return -ENODEV;
 	if (read_bar(pdev, window->bar) != window->bar_address)
 		return -ENODEV;
-	window->good_until = jiffies + GOOD_FOR;
+	window->good_until = now + GOOD_FOR;
 	return 0;
 }
 

@@ -305,16 +305,24 @@ bool virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     return true;
 }
 
-/* The guest unmaps what it was not yet told to be mapped. */
-static void cancel_parked_map(VirtIOGPU *g, uint32_t resource_id)
+/*
+ * The guest unmaps what it was not yet told to be mapped. It may be by now:
+ * then that comes first, or it would be mapped anew after this unmap.
+ */
+static void end_parked_map(VirtIOGPU *g, uint32_t resource_id)
 {
+    int status = xen_hostmem_status(g->xen, resource_id);
     struct virtio_gpu_ctrl_command *map;
 
-    if (xen_hostmem_status(g->xen, resource_id) != -EINPROGRESS) {
+    if (status && status != -EINPROGRESS) {
         return;
     }
     while ((map = virtio_gpu_parked_take(g->parked, resource_id))) {
-        refuse_map(g, map);
+        if (status) {
+            refuse_map(g, map);
+        } else {
+            answer_map(g, map, resource_id);
+        }
         g_free(map);
     }
 }
@@ -327,7 +335,7 @@ bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
         return false;
     }
     trace_virtio_gpu_xen_unmap(res->resource_id);
-    cancel_parked_map(g, res->resource_id);
+    end_parked_map(g, res->resource_id);
     switch (xen_hostmem_unmap(g->xen, res->resource_id)) {
     case 0:
         virgl_renderer_resource_unmap(res->resource_id);

@@ -203,8 +203,7 @@ def table(rows, fits):
 
 def check():
     """(name, result, reason) of what has to hold whatever the figures are: the cost is
-    linear in pages, and does not depend on the other blobs (DESIGN: no main-loop work for
-    what did not change)."""
+    linear in pages, and does not depend on the other blobs."""
     build()
 
     def costs(*case):

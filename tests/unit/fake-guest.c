@@ -468,9 +468,9 @@ static void do_unmap(FakeGuest *f, const FakeRequest *r)
     }
 }
 
-void fake_answer(FakeGuest *f, int32_t status)
+void fake_answer_nth(FakeGuest *f, unsigned n, int32_t status)
 {
-    g_autofree FakeRequest *r = g_queue_pop_head(&f->posted);
+    g_autofree FakeRequest *r = g_queue_pop_nth(&f->posted, n);
     XenHostmemReply reply;
 
     g_assert_nonnull(r);
@@ -482,6 +482,11 @@ void fake_answer(FakeGuest *f, int32_t status)
     };
     xen_hostmem_window_reply(f->w, &reply);
     fake_pump(f);
+}
+
+void fake_answer(FakeGuest *f, int32_t status)
+{
+    fake_answer_nth(f, 0, status);
 }
 
 void fake_answer_all(FakeGuest *f)

@@ -87,6 +87,8 @@ void fake_forget_frames(FakeGuest *f);  /* what a domain's end does */
 
 /* Answers the oldest request with @status, doing what it says. */
 void fake_answer(FakeGuest *f, int32_t status);
+/* Of those posted, the one after @n others: the order is the guest's (R10). */
+void fake_answer_nth(FakeGuest *f, unsigned n, int32_t status);
 /* Answers until there is nothing left to answer; all with 0. */
 void fake_answer_all(FakeGuest *f);
 

@@ -71,8 +71,11 @@ static void step_map(Session *s)
 
 static void step_answer(Session *s)
 {
-    if (!g_queue_is_empty(&s->f->posted)) {
-        fake_answer(s->f, pick_status(s));
+    unsigned n = g_queue_get_length(&s->f->posted);
+
+    if (n) {
+        n = pick(s, n);
+        fake_answer_nth(s->f, n, pick_status(s));
     }
 }
 

@@ -200,8 +200,9 @@ static int refuse_map(const XenHostmemBuffer *buf, int err)
 }
 
 /*
- * At once, not with the next pump: a map is as long as what the guest does for
- * it, and may begin while the next blob is imported.
+ * A map posts at once: it is as long as what the guest does for it, which may
+ * begin while the next blob is imported. An unmap is left to the next pump:
+ * nobody waits for it, and the guest does many at once for the price of one.
  */
 static void post_work(XenHostmemWindow *w)
 {
@@ -285,7 +286,6 @@ int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
     }
     m->owed = true;
     m->deadline = INT64_MAX;
-    post_work(w);
     return -EINPROGRESS;
 }
 

@@ -17,15 +17,20 @@ ALL = "write,read,copy,random"
 # Size and pairs; the largest blob that the window holds beside others is last.
 SPEED = ((4 * KIB, 51), (16 * KIB, 51), (64 * KIB, 101), (256 * KIB, 101), (MIB, 101),
          (4 * MIB, 101), (16 * MIB, 101), (64 * MIB, 51), (255 * MIB, 21))
+SMALL_PAGES = (MIB, 4 * MIB, 16 * MIB, 64 * MIB)
 SLOW_BYTES = 64 * KIB       # of a blob whose accesses are emulated,
 SLOW_WORDS = 64             # and how much of it is measured
-# Size and cycles. Two fit the window: a blob leaves it after the next is asked for.
+# Size and cycles. Three fit the window: a blob leaves it after the next is asked for.
 LATENCY = ((4 * KIB, 100), (16 * KIB, 100), (64 * KIB, 100), (256 * KIB, 50), (MIB, 50),
-           (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7), (96 * MIB, 5))
-PAUSE = 100                 # ms, until nothing of the last blob is left to be done
+           (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7))
 HELD = (1, 10, 100, 1000)
 CUBE_FRAMES = (20, 120)
 SCENES = ("clear", "vertex", "texture", "desktop")
+
+
+def pause(size):
+    """In ms, until nothing of the last blob is left to be done."""
+    return f"--pause {100 + 10 * size // MIB}"
 
 
 def roomy_guest(lab, **options):
@@ -47,6 +52,10 @@ def speed(lab):
         lab.equal(figures["wrong_sums"], 0, f"sums of {size} bytes")
         lab.data["blobs"].append({**figures, "first_touch_us": first, "touch_us": second})
         blob.close()
+    # With RAM in pages of 4 KiB, as a blob's are: what is left is not their size.
+    lab.data["small_pages"] = [
+        guest.json(f"blobtool bench {size} write,read,copy --pairs 51 --small-pages", 300)
+        for size in SMALL_PAGES]
     lab.data["touch_ram"] = [guest.json(f"blobtool touch-ram {size}")
                              for size, _pairs in SPEED]
     if not lab.kvm:
@@ -83,11 +92,11 @@ def unpatched(lab):
 def latency(lab):
     """Map and unmap against size, and with more and more blobs mapped."""
     guest = roomy_guest(lab)
-    lab.data["sizes"] = [guest.json(f"blobtool latency {count} {size} --pause {PAUSE}", 300)
+    lab.data["sizes"] = [guest.json(f"blobtool latency {count} {size} {pause(size)}", 300)
                          for size, count in LATENCY]
     lab.data["cycles"] = [guest.json(f"blobtool latency {count} {size}", 300)
                           for size, count in LATENCY]
-    lab.data["held"] = [guest.json(f"blobtool latency 50 65536 {held} 65536 --pause {PAUSE}",
+    lab.data["held"] = [guest.json(f"blobtool latency 50 65536 {held} 65536 {pause(0)}",
                                    400) for held in HELD]
     for answer in lab.data["sizes"] + lab.data["cycles"] + lab.data["held"]:
         lab.equal(answer.get("mismatches"), 0, f"mismatches of {answer}")
@@ -103,7 +112,7 @@ def map_steps(lab):
     for size, count in LATENCY:
         before = len(guest.qemu_log())
         profile.start()
-        guest.json(f"blobtool latency {count} {size} --pause {PAUSE}", 300)
+        guest.json(f"blobtool latency {count} {size} {pause(size)}", 300)
         hypercalls = profile.stop()
         found = steps.medians(guest.qemu_log()[before:], size)
         lab.require(found["maps"] >= count, f"maps of {size} bytes in the log: {found}")

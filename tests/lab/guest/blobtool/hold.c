@@ -12,6 +12,8 @@
 #include "tool.h"
 #include "words.h"
 
+#define MIN_BENCH 64    /* bytes: each half has the words that a copy checks */
+
 static bool answer_count(const char *command, size_t bad, double start)
 {
     printf("{\"command\": \"%s\", \"mismatches\": %zu, \"us\": %.0f}\n",
@@ -75,7 +77,7 @@ static bool bench_command(const struct blob *blob, const char *line)
     }
     ops = bench_ops(*list ? list : BENCH_OPS);
     if (!parse(first, &pairs) || !pairs || pairs > MANY || !ops ||
-        bytes < PAGE || bytes > blob->bytes) {
+        bytes < MIN_BENCH || bytes > blob->bytes) {
         return not_understood();
     }
     return bench(blob, bytes, pairs, ops);

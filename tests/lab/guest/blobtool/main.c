@@ -3,7 +3,7 @@
  * blobtool: host-visible virtio-gpu blobs from a guest's user space
  *
  *   blobtool hold BYTES SEED [--no-fill] [--fifo PATH]
- *   blobtool bench BYTES [OPS] [--pairs N]
+ *   blobtool bench BYTES [OPS] [--pairs N] [--small-pages]
  *   blobtool live SECONDS|--until-eof BYTES SEED [--threads N] [--fifo PATH]
  *   blobtool many COUNT BYTES
  *   blobtool cycle COUNT BYTES
@@ -49,7 +49,8 @@ static const struct subcommand {
 } subcommands[] = {
     { "hold", 2, 2, false, "hold BYTES SEED [--no-fill] [--fifo PATH]",
       run_hold },
-    { "bench", 1, 2, false, "bench BYTES [OPS] [--pairs N]", run_bench },
+    { "bench", 1, 2, false, "bench BYTES [OPS] [--pairs N] [--small-pages]",
+      run_bench },
     { "live", 3, 3, false, "live SECONDS|--until-eof BYTES SEED [--threads N] "
       "[--fifo PATH]", run_live },
     { "many", 2, 2, false, "many COUNT BYTES", run_many },
@@ -93,6 +94,7 @@ static void parse_options(int argc, char **argv)
         { "fifo", required_argument, NULL, 'f' },
         { "pairs", required_argument, NULL, 'p' },
         { "pause", required_argument, NULL, 's' },
+        { "small-pages", no_argument, NULL, 'l' },
         { "threads", required_argument, NULL, 't' },
         { "until-eof", no_argument, NULL, 'e' },
         { "no-fill", no_argument, NULL, 'n' },
@@ -113,6 +115,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 'p':
             options.pairs = small_number(optarg, "--pairs", 1);
+            break;
+        case 'l':
+            options.small_pages = true;
             break;
         case 's':
             options.pause_ms = small_number(optarg, "--pause", 0);

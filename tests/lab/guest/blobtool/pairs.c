@@ -303,17 +303,28 @@ unsigned int bench_ops(const char *list)
     }
 }
 
+/* What the kernel would give to any program, or only pages as a blob's. */
+static uint64_t *ram(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (at != MAP_FAILED && options.small_pages) {
+        madvise(at, bytes, MADV_NOHUGEPAGE);
+    }
+    if (at == MAP_FAILED || madvise(at, bytes, MADV_POPULATE_WRITE)) {
+        die("no memory for %zu bytes to compare with", bytes);
+    }
+    return at;
+}
+
 bool bench(const struct blob *blob, size_t bytes, unsigned int pairs,
            unsigned int chosen)
 {
-    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    uint64_t *words = ram(bytes);
     struct side b, r;
     uint64_t wrong;
 
-    if (words == MAP_FAILED) {
-        die("no memory for %zu bytes to compare with", bytes);
-    }
     side_init(&b, blob->words, bytes, pairs, chosen);
     side_init(&r, words, bytes, pairs, chosen);
     for (unsigned int i = 0; i < pairs; i++) {

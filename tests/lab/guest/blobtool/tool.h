@@ -21,6 +21,7 @@ struct options {
     bool until_eof;
     bool fill;
     unsigned int pairs;
+    bool small_pages;           /* for the RAM that bench compares with */
     unsigned int pause_ms;      /* between two cycles of latency */
     unsigned int threads;       /* 0: three a CPU */
 };
