@@ -132,6 +132,7 @@ def make_report():
                            "cost_us": costs(data["bench-latency"]["sizes"],
                                             data["bench-latency"]["cycles"])}
                     for side, data in (("xen", xen), ("kvm", kvm))},
+        "calls": {"xen": xen["bench-calls"], "kvm": kvm["bench-calls"]},
         "steps": xen["bench-steps"]["sizes"],
         "frames": frames(xen, kvm),
         "grants": xen["bench-grants"]["grants"],
@@ -208,6 +209,16 @@ def frame_table(rows):
         yield f"  {r['program']:16} {r['xen_fps']:>7} KVM {r['kvm_fps']:>7}  ratio {r['ratio']:.2f}"
 
 
+def call_table(calls):
+    yield "system calls and sleeps in us, which frame rates are made of here as well"
+    names = list(calls["xen"]["host"])
+    yield f"{'':10} " + " ".join(f"{n.replace('_us', ''):>12}" for n in names)
+    for side in ("xen", "kvm"):
+        for where in ("host", "guest"):
+            yield f"{side:4} {where:5} " + \
+                " ".join(f"{calls[side][where][n]:12.1f}" for n in names)
+
+
 def goal_table(rows):
     yield "goals"
     for g in rows:
@@ -250,6 +261,7 @@ def main():
         json.dump(report, f, indent=1)
     tables = (speed_table(report["speed"]), latency_table(report["latency"]),
               step_table(report["steps"]), frame_table(report["frames"]),
+              call_table(report["calls"]),
               goal_table(report["goals"]))
     text = "\n".join("\n".join(table) + "\n" for table in tables)
     with open(os.path.join(OUT, "report.txt"), "w", encoding="utf-8") as f:

@@ -79,7 +79,7 @@ def table(report):
 
 def main():
     machine = boot.Boot("demo", sys.argv[1], CASES, say)
-    print(f"==> lab: booting Xen on {boot.accel()}; about 6 minutes …", flush=True)
+    print(f"==> lab: booting Xen on {boot.accel()}; about 5 minutes …", flush=True)
     results = machine.run()
     for result in results:
         if result["result"] != "pass":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `make bench` measures: the same on Xen and under KVM where both have it."""
 
+import base64
+import os
 import re
 import time
 
@@ -36,6 +38,19 @@ def pause(size):
 def roomy_guest(lab, **options):
     """With memory enough to compare 255 MiB with; its driver loaded, if on Xen."""
     return lab.guest(driver=True, memory=1024, traces="", **options)
+
+
+@case("bench-calls", limit=300, boots=BOTH)
+def calls(lab):
+    """System calls and sleeps of the host and of the guest."""
+    guest = roomy_guest(lab, **SYSTEM)
+    program = os.path.join(os.path.dirname(dom0.__file__), "calls.py")
+    lab.data["host"] = dom0.tool_json(f"python3 {program}")
+    with open(program, "rb") as f:
+        code = base64.b64encode(f.read()).decode()
+    guest.run(f"in-system true; echo {code} | base64 -d >/system/tmp/calls.py")
+    lab.data["guest"] = guest.json("in-system python3 /tmp/calls.py")
+    lab.require(all(v > 0 for v in lab.data["host"].values()), f"times: {lab.data}")
 
 
 @case("bench-speed", limit=900, boots=BOTH)
