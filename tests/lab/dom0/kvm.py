@@ -2,9 +2,8 @@
 """The same guest under KVM, to compare with: the same QEMU, GPU, kernel and initrd."""
 
 import subprocess
-import time
 
-from dom0 import RUN, Failed
+from dom0 import RUN, Failed, sh, wait_for
 from guest import DISPLAY, GPU, Guest
 from link import PortLink
 
@@ -39,17 +38,17 @@ class KvmGuest(Guest):
 
     def place_cpus(self):
         """As xl does with `cpus`: the guest's CPUs are not those of the host's programs."""
-        for _ in range(100):
-            try:
-                threads = [c["thread-id"] for c in self.qmp("query-cpus-fast")]
-                break
-            except OSError:
-                if self.process.poll() is not None:
-                    raise Failed(f"QEMU ended: {self.qemu_log()[-800:]}") from None
-                time.sleep(0.1)
+        threads = wait_for("QEMU's monitor answers", self._cpu_threads, 30)
         for n, thread in enumerate(threads):
-            subprocess.run(["taskset", "-cp", str(1 + n % 2), str(thread)], check=True,
-                           stdout=subprocess.DEVNULL)
+            sh(f"taskset -cp {1 + n % 2} {thread}")
+
+    def _cpu_threads(self):
+        try:
+            return [c["thread-id"] for c in self.qmp("query-cpus-fast")]
+        except OSError:
+            if not self.exists():
+                raise Failed(f"QEMU ended: {self.qemu_log()[-800:]}") from None
+            return None
 
     def exists(self):
         return self.process is not None and self.process.poll() is None
