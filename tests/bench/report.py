@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import sys
+from statistics import median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "bench")
 PAGE = 4096
 KIB64 = 64 << 10
 OPERATIONS = ("write", "read", "copy", "random")
+SMALL_OPERATIONS = OPERATIONS[:3]
 # What a software CPU makes of it.
 DISTORTIONS = [
     "Each exit, hypercall and interrupt is emulated in software: relative to memory access "
@@ -52,20 +54,25 @@ def costs(latencies, cycles):
     return result
 
 
-def speeds(data):
-    return [{"bytes": b["bytes"],
-             **{op: {k: b[f"{op}_ratio"][k] for k in ("median", "low", "high")}
-                for op in OPERATIONS},
-             "first_touch_us_per_page": round(b["first_touch_us"] * PAGE / b["bytes"], 3),
-             "touch_us_per_page": round(b["touch_us"] * PAGE / b["bytes"], 3)}
-            for b in data["bench-speed"]["blobs"]]
+def over_rounds(rows, key):
+    """Of one size: the median of the rounds' medians, and the least and largest of them."""
+    medians = sorted(r[key]["median"] for r in rows)
+    return {"median": median(medians), "low": medians[0], "high": medians[-1]}
 
 
-def against_small_pages(data):
-    return [{"bytes": b["bytes"],
-             **{op: {k: b[f"{op}_ratio"][k] for k in ("median", "low", "high")}
-                for op in ("write", "read", "copy")}}
-            for b in data["bench-speed"]["small_pages"]]
+def speeds(rounds, operations=OPERATIONS):
+    """The rounds of each size put together."""
+    return [{"bytes": rows[0]["bytes"],
+             **{op: over_rounds(rows, f"{op}_ratio") for op in operations}}
+            for rows in zip(*rounds)]
+
+
+def touches(data):
+    """A word of each page, the first time and again; medians of the rounds."""
+    return [{"bytes": rows[0]["bytes"],
+             **{k: round(median(r[k] for r in rows) * PAGE / rows[0]["bytes"], 3)
+                for k in ("first_touch_us", "touch_us")}}
+            for rows in zip(*data["bench-speed"]["rounds"])]
 
 
 def cube_fps(data):
@@ -98,9 +105,9 @@ def goals(report, xen, kvm):
     result = [goal(f"granted {op} from 64 KiB up, of guest RAM, the lowest median",
                    min(s[op]["median"] for s in large), least=0.95)
               for op in ("write", "read", "copy")]
-    at64 = of_size(xen["bench-speed"]["blobs"], KIB64)
+    at64 = [of_size(rows, KIB64) for rows in xen["bench-speed"]["rounds"]]
     result += [goal(f"granted {op} of 64 KiB, of the trapped path",
-                    at64[f"guest_{op}_mb_s"] / xen["bench-trapped"][f"guest_{op}_mb_s"],
+                    median(r[f"guest_{op}_mb_s"] for r in at64) / xen["bench-trapped"][f"guest_{op}_mb_s"],
                     least=1000) for op in ("write", "read")]
     a, b = (of_size(side["bench-latency"]["sizes"], KIB64) for side in (xen, kvm))
     c, d = (of_size(side["bench-latency"]["cycles"], KIB64) for side in (xen, kvm))
@@ -118,12 +125,15 @@ def make_report():
     xen, kvm = lab["xen"], lab["kvm"]
     report = {
         "versions": xen["versions"], "distortions": DISTORTIONS,
-        "speed": {"of": "guest RAM, in the same guest", "granted": speeds(xen),
-                  "kvm": speeds(kvm),
-                  "of_ram_in_small_pages": {"granted": against_small_pages(xen),
-                                            "kvm": against_small_pages(kvm)},
+        "speed": {"of": "guest RAM, in the same guest", "interval": "of the rounds' medians",
+                  "granted": speeds(xen["bench-speed"]["rounds"]),
+                  "kvm": speeds(kvm["bench-speed"]["rounds"]),
+                  "of_ram_in_small_pages": {
+                      side: speeds(data["bench-speed"]["small_pages"], SMALL_OPERATIONS)
+                      for side, data in (("granted", xen), ("kvm", kvm))},
                   "trapped_mb_s": xen["bench-trapped"],
                   "unpatched_mb_s": xen["bench-unpatched"]},
+        "touch_us_per_page": {"xen": touches(xen), "kvm": touches(kvm)},
         "touch_ram": {"xen": xen["bench-speed"]["touch_ram"],
                       "kvm": kvm["bench-speed"]["touch_ram"]},
         "latency": {side: {"sizes": data["bench-latency"]["sizes"],
@@ -153,7 +163,7 @@ def ratio(r):
 
 
 def speed_table(speed):
-    yield "speed, of guest RAM: medians of interleaved pairs [95 % confidence]"
+    yield "speed, of guest RAM: medians of interleaved pairs [of the rounds' medians]"
     yield f"{'blob':>8}  {'path':8} " + " ".join(f"{op:22}" for op in OPERATIONS)
     for ours, theirs in zip(speed["granted"], speed["kvm"]):
         for path, row in (("granted", ours), ("KVM", theirs)):
@@ -164,7 +174,7 @@ def speed_table(speed):
     for ours, theirs in zip(small["granted"], small["kvm"]):
         for path, row in (("granted", ours), ("KVM", theirs)):
             yield f"{size_text(row['bytes']):>8}  {path:8} " + \
-                " ".join(f"{ratio(row[op]):22}" for op in ("write", "read", "copy"))
+                " ".join(f"{ratio(row[op]):22}" for op in SMALL_OPERATIONS)
     for path in ("trapped", "unpatched"):
         row = speed[f"{path}_mb_s"]
         yield f"{'':8}  {path:8} " + " ".join(
