@@ -65,7 +65,7 @@ def speed_of(lab, guest, size, pairs):
     return {**figures, "first_touch_us": first, "touch_us": second}
 
 
-@case("bench-speed", limit=1200, boots=BOTH)
+@case("bench-speed", limit=2400, boots=BOTH)
 def speed(lab):
     """Write, read, copy and random access against the guest's own memory."""
     guest = roomy_guest(lab)
