@@ -117,7 +117,10 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
  */
 void xen_hostmem_window_free(XenHostmemWindow *w);
 
-/* See xen_hostmem_map(), _unmap(), _status() and _reset(). */
+/*
+ * See xen_hostmem_map(), _unmap(), _status() and _reset(). _map() calls
+ * ops->post() and ops->push() itself; _unmap() leaves that to the next pump.
+ */
 int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
                            const XenHostmemBuffer *buf);
 int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob);
@@ -163,7 +166,7 @@ void xen_hostmem_window_reply(XenHostmemWindow *w,
                               const XenHostmemReply *reply);
 
 /**
- * xen_hostmem_window_pump: post what waits for room, and deliver settled()
+ * xen_hostmem_window_pump: post what was not posted yet, deliver settled()
  */
 void xen_hostmem_window_pump(XenHostmemWindow *w);
 
