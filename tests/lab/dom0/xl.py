@@ -30,7 +30,7 @@ device_model_args_hvm = [{args}]
 class XlGuest(Guest):
     def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
                  on_reboot="destroy", videoram=0, args=(), more="", name="guest",
-                 traces="xen_hostmem*,xen_remap_bucket", device_model=f"{RUN}/qemu-system-x86_64"):
+                 traces="xen_hostmem*", device_model=f"{RUN}/qemu-system-x86_64"):
         super().__init__(name, gpu, display, traces, args)
         self.xl_config = f"{OUT}/{name}.cfg"
         self.domid = None
