@@ -75,27 +75,28 @@ def touches(data):
             for rows in zip(*data["bench-speed"]["rounds"])]
 
 
-def rates(data):
-    """Frames a second of each program, a list with one for each round."""
-    result = {}
-    for found in data["bench-vulkan"]:
-        for scene in found["vkmark"]:
-            result.setdefault(f"vkmark {scene['scene']}", []).append(scene["fps"])
-        # Between the two runs, so that the start of neither counts.
-        few, many = found["vkcube"]
-        fps = (many["frames"] - few["frames"]) / (many["seconds"] - few["seconds"])
-        result.setdefault("vkcube", []).append(round(fps, 2))
+def rates(found):
+    """Frames a second of each program, of one round."""
+    result = {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in found["vkmark"]}
+    # Between the two runs, so that the start of neither counts.
+    few, many = found["vkcube"]
+    result["vkcube"] = (many["frames"] - few["frames"]) / (many["seconds"] - few["seconds"])
     return result
 
 
 def frames(xen, kvm):
     """A ratio is of two boots that followed one another."""
-    rows, theirs = [], rates(kvm)
-    for program, ours in rates(xen).items():
-        ratios = sorted(a / b for a, b in zip(ours, theirs[program]))
-        fps = {"xen": median(ours), "kvm": median(theirs[program])}
-        rows.append({"program": program, "fps": fps, "rounds": {"xen": ours, "kvm": theirs[program]},
-                     "frame_ms": {side: round(1000 / n, 2) for side, n in fps.items()},
+    pairs = [(rates(a), rates(b)) for a, b in zip(xen["bench-vulkan"], kvm["bench-vulkan"])
+             if a and b]
+    if not pairs:
+        sys.exit("error: no round of bench-vulkan has both Xen and KVM: measure it again")
+    rows = []
+    for program in pairs[0][0]:
+        fps = {side: [round(pair[n][program], 3) for pair in pairs]
+               for n, side in enumerate(("xen", "kvm"))}
+        ratios = sorted(a / b for a, b in zip(fps["xen"], fps["kvm"]))
+        rows.append({"program": program, "rounds": fps,
+                     "fps": {side: round(median(n), 2) for side, n in fps.items()},
                      "ratio": {"median": round(median(ratios), 3),
                                "low": round(ratios[0], 3), "high": round(ratios[-1], 3)}})
     return rows
@@ -136,6 +137,11 @@ def goals(report, xen, kvm):
 
 def make_report():
     lab = load("lab.json")
+    missing = [f"{side}/{name}" for side in ("xen", "kvm")
+               for name, data in lab[side].items() if not data]
+    if missing:
+        sys.exit(f"error: not measured, so there is no report: {', '.join(missing)} "
+                 "(measure it by: scripts/lab.sh bench.py NAME)")
     xen, kvm = lab["xen"], lab["kvm"]
     report = {
         "versions": xen["versions"], "distortions": DISTORTIONS,
@@ -228,7 +234,8 @@ def step_table(steps):
 
 
 def frame_table(rows):
-    yield "frames a second, medians; ratios of boots in turn [least and largest]"
+    yield f"frames a second, medians of {len(rows[0]['rounds']['xen'])} rounds; " \
+        "ratios of boots in turn [least and largest]"
     for r in rows:
         yield f"  {r['program']:16} {r['fps']['xen']:>7} KVM {r['fps']['kvm']:>7}  " \
             f"ratio {ratio(r['ratio'])}"

@@ -163,7 +163,7 @@ def busy(lab):
     other.destroy()
 
 
-@case("bench-vulkan", limit=600, boots=FRAMES)
+@case("bench-vulkan", limit=900, boots=FRAMES)
 def vulkan(lab):
     """Frames a second of vkmark's scenes and of vkcube in weston."""
     guest = roomy_guest(lab, fresh=True, **SYSTEM)
