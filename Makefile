@@ -13,7 +13,7 @@ help:
 	@echo 'make check-fast  the tests that need no lab'
 	@echo 'make check-all   check, and what takes longer'
 	@echo 'make fuzz        RUNS executions of each fuzzer (5 million)'
-	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (more than half an hour)'
+	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
 	@echo 'make clean       remove build/; make distclean the cache too'
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU 10.x'
