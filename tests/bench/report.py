@@ -75,31 +75,44 @@ def touches(data):
             for rows in zip(*data["bench-speed"]["rounds"])]
 
 
+def scene_rates(scenes):
+    """Frames a second of vkmark's scenes."""
+    return {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in scenes}
+
+
 def rates(found):
     """Frames a second of each program, of one round."""
-    result = {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in found["vkmark"]}
+    result = scene_rates(found["vkmark"])
     # Between the two runs, so that the start of neither counts.
     few, many = found["vkcube"]
     result["vkcube"] = (many["frames"] - few["frames"]) / (many["seconds"] - few["seconds"])
     return result
 
 
-def frames(xen, kvm):
-    """A ratio is of two boots that followed one another."""
-    pairs = [(rates(a), rates(b)) for a, b in zip(xen["bench-vulkan"], kvm["bench-vulkan"])
-             if a and b]
-    if not pairs:
-        sys.exit("error: no round of bench-vulkan has both Xen and KVM: measure it again")
-    rows = []
+def compare(pairs):
+    """Of each program in pairs of rounds, Xen's and KVM's: a ratio is of two boots that
+    followed one another."""
+    rows = {}
     for program in pairs[0][0]:
         fps = {side: [round(pair[n][program], 3) for pair in pairs]
                for n, side in enumerate(("xen", "kvm"))}
         ratios = sorted(a / b for a, b in zip(fps["xen"], fps["kvm"]))
-        rows.append({"program": program, "rounds": fps,
-                     "fps": {side: round(median(n), 2) for side, n in fps.items()},
-                     "ratio": {"median": round(median(ratios), 3),
-                               "low": round(ratios[0], 3), "high": round(ratios[-1], 3)}})
+        rows[program] = {"rounds": fps,
+                         "fps": {side: round(median(n), 2) for side, n in fps.items()},
+                         "ratio": {"median": round(median(ratios), 3),
+                                   "low": round(ratios[0], 3), "high": round(ratios[-1], 3)}}
     return rows
+
+
+def frames(xen, kvm):
+    """In guests, and where it was measured in dom0 and on KVM's host, without a guest."""
+    pairs = [pair for pair in zip(xen["bench-vulkan"], kvm["bench-vulkan"]) if all(pair)]
+    if not pairs:
+        sys.exit("error: no round of bench-vulkan has both Xen and KVM: measure it again")
+    guests = compare([tuple(map(rates, pair)) for pair in pairs])
+    hosts = compare([tuple(scene_rates(r["host_vkmark"]) for r in pair) for pair in pairs])
+    return [{"program": program, **row, "host": hosts.get(program)}
+            for program, row in guests.items()]
 
 
 def of_size(rows, size):
@@ -236,9 +249,11 @@ def step_table(steps):
 def frame_table(rows):
     yield f"frames a second, medians of {len(rows[0]['rounds']['xen'])} rounds; " \
         "ratios of boots in turn [least and largest]"
+    yield "in a guest, and the same in dom0 and on KVM's host, without a guest"
     for r in rows:
-        yield f"  {r['program']:16} {r['fps']['xen']:>7} KVM {r['fps']['kvm']:>7}  " \
-            f"ratio {ratio(r['ratio'])}"
+        yield f"  {r['program']:16}" + "".join(
+            f" {of['fps']['xen']:>8} KVM {of['fps']['kvm']:>8} ratio {ratio(of['ratio']):22}"
+            for of in (r, r["host"]) if of).rstrip()
 
 
 def call_table(calls):

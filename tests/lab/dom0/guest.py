@@ -64,13 +64,16 @@ class Guest:
         return output
 
     def json(self, command, seconds=60):
-        """Run a tool whose last line is its answer."""
+        """Run a tool whose last line is its answer, which must not be an error."""
         status, output = self.status(command, seconds)
         try:
-            return json.loads(output.strip().splitlines()[-1])
+            answer = json.loads(output.strip().splitlines()[-1])
         except (IndexError, ValueError):
             raise Failed(f"guest: {command}: exit {status}, no JSON answer: "
                          f"{brief(output)}") from None
+        if isinstance(answer, dict) and "error" in answer:
+            raise Failed(f"guest: {command}: {answer['error']}")
+        return answer
 
     def spawn(self, name, command, seconds=120):
         """Start a program that answers lines; its first answer."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ground the other cases stand on."""
 
+from dom0 import Failed
 from lab import case
 
 DRM_MODULES = ("virtio_gpu", "drm_shmem_helper", "virtio_dma_buf")
@@ -35,3 +36,10 @@ def guest_commands(lab):
         lab.equal(guest.ask("slow", "go"), 1, "answer")
     guest.spawn_quiet("slow", "sh -c 'read x; sleep 1; echo 2'")
     lab.equal(guest.status("sleep 2; ask slow 10 go", 20), (0, "2\n"), "answer after that")
+    # An answer that is an error ends a case that does not look at it.
+    try:
+        guest.json("echo '{\"error\": \"no blob\"}'")
+    except Failed as why:
+        lab.require("no blob" in str(why), f"what is said of an error: {why}")
+    else:
+        lab.require(False, "an error was taken for an answer")

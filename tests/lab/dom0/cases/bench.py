@@ -31,6 +31,8 @@ LATENCY = ((4 * KIB, 100), (16 * KIB, 100), (64 * KIB, 100), (256 * KIB, 50), (M
            (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7))
 HELD = (1, 10, 100, 1000)
 CUBE_FRAMES = (10, 60)
+# The renderer in dom0, without a render server.
+LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
 SCENES = ("clear", "vertex", "texture", "cube", "desktop")
 
 
@@ -163,16 +165,23 @@ def busy(lab):
     other.destroy()
 
 
-@case("bench-vulkan", limit=900, boots=FRAMES)
-def vulkan(lab):
-    """Frames a second of vkmark's scenes and of vkcube in weston."""
-    guest = roomy_guest(lab, fresh=True, **SYSTEM)
+def vkmark(lab, run, command):
+    """Frames a second of vkmark's scenes, run by run()."""
     scenes = " ".join(f"-b {name}:duration=8" for name in SCENES)
-    output = guest.run(f"in-system vkmark --winsys headless -s 160x120 {scenes} 2>&1", 300)
+    output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", 300)
     found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+) ms", output)
     lab.equal(tuple(name for name, _f, _t in found), SCENES, f"scenes: {dom0.brief(output)}")
-    lab.data["vkmark"] = [{"scene": n, "fps": int(f), "frame_ms": float(t)}
-                          for n, f, t in found]
+    return [{"scene": n, "fps": int(f), "frame_ms": float(t)} for n, f, t in found]
+
+
+@case("bench-vulkan", limit=900, boots=FRAMES)
+def vulkan(lab):
+    """Frames a second of vkmark's scenes and of vkcube in weston; and of the scenes where
+    no guest is between the program and the renderer."""
+    lab.drop_guest()
+    lab.data["host_vkmark"] = vkmark(lab, dom0.sh, f"{LAVAPIPE} vkmark")
+    guest = roomy_guest(lab, fresh=True, **SYSTEM)
+    lab.data["vkmark"] = vkmark(lab, guest.run, "in-system vkmark")
     start_weston(guest)
     lab.data["vkcube"] = [{"frames": n, "seconds": vkcube_seconds(guest, n, 250)}
                           for n in CUBE_FRAMES]
