@@ -100,6 +100,7 @@ def vkmark(lab):
     lab.equal(output.count("FPS:"), 3, f"scenes: {dom0.brief(output)}")
     nothing_trapped(lab, guest, before)
     buckets, commands = (guest.qemu_log().count(e) - log.count(e) for e in (BUCKET, COMMAND))
+    lab.require(commands >= 2 * DRAWING, f"only {commands} commands: is there a trace event?")
     kicks = kicks_while_drawing(guest.qemu_log(), DRAWING)
     lab.data.update(buckets=buckets, commands=commands, kicks=kicks)
     lab.require(log.count(BUCKET) > 0, "the boot mapped nothing: is there no such trace event?")
