@@ -12,6 +12,8 @@ SHARE = "/lab"
 OUT = SHARE + "/out"
 RUN = "/tools"            # a tmpfs; /run would be noexec
 MODULE = "xen_dmabuf_grant"
+# The renderer itself, without a render server.
+LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
 DEBUGFS = "/sys/kernel/debug/xen-dmabuf-grant"
 
 

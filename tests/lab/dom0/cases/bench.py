@@ -31,8 +31,6 @@ LATENCY = ((4 * KIB, 100), (16 * KIB, 100), (64 * KIB, 100), (256 * KIB, 50), (M
            (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7))
 HELD = (1, 10, 100, 1000)
 CUBE_FRAMES = (10, 60)
-# The renderer in dom0, without a render server.
-LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
 SCENES = ("clear", "vertex", "texture", "cube", "desktop")
 
 
@@ -179,7 +177,7 @@ def vulkan(lab):
     """Frames a second of vkmark's scenes and of vkcube in weston; and of the scenes where
     no guest is between the program and the renderer."""
     lab.drop_guest()
-    lab.data["host_vkmark"] = vkmark(lab, dom0.sh, f"{LAVAPIPE} vkmark")
+    lab.data["host_vkmark"] = vkmark(lab, dom0.sh, f"{dom0.LAVAPIPE} vkmark")
     guest = roomy_guest(lab, fresh=True, **SYSTEM)
     lab.data["vkmark"] = vkmark(lab, guest.run, "in-system vkmark")
     start_weston(guest)

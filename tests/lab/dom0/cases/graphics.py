@@ -10,7 +10,6 @@ from desktop import program_ends, vkcube_in_weston
 from guest import SYSTEM
 from lab import case
 
-LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
 WIDTH, HEIGHT = 640, 480
 COPIES = (64 * KIB, MIB, 16 * MIB)
 FRAMES = 40
@@ -54,7 +53,7 @@ def venus(lab):
     listed = guest.run("in-system vulkaninfo --summary 2>&1", 120)
     lab.require("DRIVER_ID_MESA_VENUS" in listed, f"vulkaninfo: {dom0.brief(listed)}")
     ours = guest.json(f"in-system vktool picture {WIDTH} {HEIGHT}", 120)
-    direct = dom0.tool_json(f"{LAVAPIPE} {dom0.RUN}/vktool picture {WIDTH} {HEIGHT}")
+    direct = dom0.tool_json(f"{dom0.LAVAPIPE} {dom0.RUN}/vktool picture {WIDTH} {HEIGHT}")
     lab.require("Venus" in ours["device"] and "Venus" not in direct["device"],
                 f"devices: {ours} {direct}")
     lab.require(ours["shades"] > 32, f"hardly a picture: {ours}")
