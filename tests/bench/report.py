@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from statistics import median
+from statistics import geometric_mean, median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "bench")
@@ -76,8 +76,10 @@ def touches(data):
 
 
 def scene_rates(scenes):
-    """Frames a second of vkmark's scenes."""
-    return {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in scenes}
+    """Frames a second of vkmark's scenes, and their geometric mean: one figure that each
+    scene has the same part in, whatever its rate."""
+    result = {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in scenes}
+    return {"vkmark mean": geometric_mean(result.values()), **result}
 
 
 def rates(found):

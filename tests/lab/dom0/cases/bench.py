@@ -22,7 +22,7 @@ ALL = "write,read,copy,random"
 # each with memory of its own: where it happens to lie matters to caches.
 SPEED = ((4 * KIB, 41), (16 * KIB, 41), (64 * KIB, 41), (256 * KIB, 41), (MIB, 41),
          (4 * MIB, 41), (16 * MIB, 41), (64 * MIB, 21), (255 * MIB, 9))
-ROUNDS = 5
+ROUNDS = 7
 SMALL_PAGES = (MIB, 4 * MIB, 16 * MIB, 64 * MIB)
 SLOW_BYTES = 64 * KIB       # of a blob whose accesses are emulated,
 SLOW_WORDS = 64             # and how much of it is measured
@@ -67,7 +67,7 @@ def speed_of(lab, guest, size, pairs):
     return {**figures, "first_touch_us": first, "touch_us": second}
 
 
-@case("bench-speed", limit=2400, boots=BOTH)
+@case("bench-speed", limit=3600, boots=BOTH)
 def speed(lab):
     """Write, read, copy and random access against the guest's own memory."""
     guest = roomy_guest(lab)
