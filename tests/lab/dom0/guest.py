@@ -18,6 +18,12 @@ SYSTEM = {"args": ("-drive", "if=none,id=system,file=/dev/vdc,format=raw,readonl
                    "-device", "virtio-blk-pci,drive=system"),
           "cmdline": "xen_emul_unplug=never"}
 
+
+def cpus_of(first, vcpus):
+    """A CPU for each of a guest's; the host's programs have CPU 0 for themselves."""
+    return [1 + (first - 1 + n) % 2 for n in range(vcpus)]
+
+
 class Guest:
     """Subclasses have create(), exists(), destroy() and qemu_pid()."""
 

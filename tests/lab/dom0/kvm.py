@@ -4,16 +4,17 @@
 import subprocess
 
 from dom0 import RUN, Failed, sh, wait_for
-from guest import DISPLAY, GPU, Guest
+from guest import DISPLAY, GPU, Guest, cpus_of
 from link import PortLink
 
 
 class KvmGuest(Guest):
     def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="", args=(),
-                 name="guest", traces=""):
+                 name="guest", cpu=1, traces=""):
         super().__init__(name, gpu, display, traces, args)
         self.port = f"{RUN}/{name}.port"
         self.console = f"/var/log/xen/console/guest-{name}.log"
+        self.cpus = cpus_of(cpu, vcpus)
         self.process = None
         # Blobs want memory that can be shared; xl's guests have it anyway.
         self.command = [
@@ -37,10 +38,10 @@ class KvmGuest(Guest):
         return self
 
     def place_cpus(self):
-        """As xl does with `cpus`: the guest's CPUs are not those of the host's programs."""
+        """As xl does with `cpus`."""
         threads = wait_for("QEMU's monitor answers", self._cpu_threads, 30)
-        for n, thread in enumerate(threads):
-            sh(f"taskset -cp {1 + n % 2} {thread}")
+        for cpu, thread in zip(self.cpus, threads):
+            sh(f"taskset -cp {cpu} {thread}")
 
     def _cpu_threads(self):
         try:

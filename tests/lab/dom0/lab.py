@@ -78,7 +78,7 @@ class Lab:
 
     def another_guest(self, **options):
         """One more, beside the one that guest() gave; the next case has none of it."""
-        other = self.make(name="other", **options).create()
+        other = self.make(name="other", cpu=2, **options).create()
         self._options = None
         return other
 

@@ -11,17 +11,19 @@ import select
 import socket
 import time
 
-from dom0 import Failed, brief, wait_for, xenstore
+from dom0 import Failed, brief, xenstore
 
 MAX_COMMAND = 16 * 1024         # as in guest/port.c
 
 
 class XenstoreLink:
-    """To a guest of Xen; works without its QEMU."""
+    """To a guest of Xen; works without its QEMU. Waits by a watch: dom0 has one CPU, and
+    a program that looks again and again takes it from what is measured."""
 
     def __init__(self, domid):
         self.base = f"/local/domain/{domid}/data"
         self.handle = xenstore()
+        self.handle.watch(f"{self.base}/done", "done")
         self.command = None
 
     def _read(self, node):
@@ -35,12 +37,18 @@ class XenstoreLink:
         self.handle.write("", self.base + "/cmd", f"{sequence} {seconds} {command}")
 
     def answer(self, sequence, seconds):
-        def done():
-            words = self._read("done").decode().split()
-            return words if words and int(words[0]) == sequence else None
-        _, status, count = wait_for(f"the guest answers: {self.command}", done, seconds, 0.03)
-        pieces = [self._read(f"out/{n}") for n in range(int(count))]
-        return int(status), b"".join(pieces).decode(errors="replace")
+        end = time.monotonic() + seconds
+        while True:
+            done, *words = self._read("done").decode().split() or [None]
+            if done == str(sequence):
+                status, count = map(int, words)
+                pieces = [self._read(f"out/{n}") for n in range(count)]
+                return status, b"".join(pieces).decode(errors="replace")
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.handle.fileno()], [], [], left)[0]:
+                raise Failed(f"not within {seconds} s: the guest answers: {self.command}")
+            while self.handle.check_watch():
+                pass
 
     def close(self):
         self.handle.close()

@@ -2,7 +2,7 @@
 """A guest made by xl."""
 
 from dom0 import OUT, RUN, Failed, sh, store, wait_for, xenstore
-from guest import DISPLAY, GPU, Guest
+from guest import DISPLAY, GPU, Guest, cpus_of
 from link import XenstoreLink
 
 CONFIG = """\
@@ -10,7 +10,7 @@ name = "{name}"
 type = "hvm"
 memory = {memory}
 vcpus = {vcpus}
-cpus = "1-2"
+cpus = {cpus}
 kernel = "{run}/vmlinuz"
 ramdisk = "{run}/initrd.gz"
 cmdline = "console=hvc0 mitigations=off loglevel=6 {cmdline}"
@@ -29,13 +29,14 @@ device_model_args_hvm = [{args}]
 
 class XlGuest(Guest):
     def __init__(self, gpu=GPU, display=DISPLAY, memory=768, vcpus=1, cmdline="",
-                 on_reboot="destroy", videoram=0, args=(), more="", name="guest",
+                 on_reboot="destroy", videoram=0, args=(), more="", name="guest", cpu=1,
                  traces="xen_hostmem*", device_model=f"{RUN}/qemu-system-x86_64"):
         super().__init__(name, gpu, display, traces, args)
         self.xl_config = f"{OUT}/{name}.cfg"
         self.domid = None
         self.config = CONFIG.format(
             name=name, memory=memory, vcpus=vcpus, run=RUN, cmdline=cmdline,
+            cpus=[str(n) for n in cpus_of(cpu, vcpus)],
             on_reboot=on_reboot, videoram=videoram, more=more, device_model=device_model,
             args=",".join(f'"{a}"' for a in self.qemu_args))
 
