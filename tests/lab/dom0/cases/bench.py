@@ -168,10 +168,13 @@ def vkmark(lab, run, command):
     first frames have lavapipe compile its shaders, for seconds here."""
     scenes = " ".join(f"-b {name}:duration={seconds}" for seconds in (2, 8) for name in SCENES)
     output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", 300)
-    found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+) ms", output)
+    # "inf": not one frame in that moment
+    found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+|inf) ms", output)
     lab.equal(tuple(name for name, _f, _t in found), 2 * SCENES,
               f"scenes: {dom0.brief(output)}")
-    return [{"scene": n, "fps": int(f), "frame_ms": float(t)} for n, f, t in found[len(SCENES):]]
+    found = found[len(SCENES):]
+    lab.require(all(int(f) for _n, f, _t in found), f"a scene without a frame: {found}")
+    return [{"scene": n, "fps": int(f), "frame_ms": float(t)} for n, f, t in found]
 
 
 @case("bench-vulkan", limit=900, boots=FRAMES)
