@@ -1,14 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# qemu-source.sh [--plain]: build/qemu-src, QEMU's source with our hooks applied, or
-# build/qemu-plain-src, the same without. Made anew when UPSTREAM, a patch or
-# QEMU_SRC changes. Runs in the build base; the downloaded package is kept in /cache.
+# qemu-source.sh [--plain|--lab]: build/qemu-src, QEMU's source with our hooks
+# (patches/qemu) applied; build/qemu-plain-src, the same without; build/qemu-lab-src,
+# with what the lab's machine needs (patches/lab). Made anew when UPSTREAM, a patch
+# or QEMU_SRC changes. Runs in the build base; the downloaded package is kept in /cache.
 
 . "$(dirname "$0")/common.sh"
 
-name=qemu
-[ "${1:-}" != --plain ] || name=qemu-plain
+name=qemu queue=qemu
+case ${1:-} in
+--plain) name=qemu-plain queue= ;;
+--lab) name=qemu-lab queue=lab QEMU_SRC= ;;
+esac
 target=$TOP/build/$name-src
 store=/cache/sources
 
@@ -71,12 +75,12 @@ user_source()
 apply_patches()
 {
     while read -r patch; do
-        patch -d "$1" -F0 -p1 <"$TOP/patches/qemu/$patch" ||
-            die "patches/qemu/$patch does not apply to this QEMU without fuzz"
-    done <"$TOP/patches/qemu/series"
+        patch -d "$1" -F0 -p1 <"$TOP/patches/$queue/$patch" ||
+            die "patches/$queue/$patch does not apply to this QEMU without fuzz"
+    done <"$TOP/patches/$queue/series"
 }
 
-key=$(hash_of "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP"/patches/qemu/*)-${QEMU_SRC:-}
+key=$(hash_of "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP/patches/${queue:-qemu}"/*)-${QEMU_SRC:-}
 if [ "$(cat "$target/.key" 2>/dev/null)" = "$key" ] && [ -z "${QEMU_SRC:-}" ]; then
     exit 0
 fi
@@ -86,6 +90,6 @@ if [ -n "${QEMU_SRC:-}" ]; then
 else
     debian_source "$target.tmp"
 fi
-[ "$name" = qemu-plain ] || apply_patches "$target.tmp"
+[ -z "$queue" ] || apply_patches "$target.tmp"
 echo "$key" >"$target.tmp/.key"
 mv "$target.tmp" "$target"

@@ -17,6 +17,8 @@ build()
     step "building QEMU (minutes the first time)"
     logged qemu "$in_base" scripts/qemu.sh qemu-system-x86_64 "$@" ||
         die "QEMU could not be built"
+    step "building the lab's machine, a QEMU, too (minutes the first time)"
+    logged emulator "$in_base" scripts/emulator.sh || die "the lab's machine could not be built"
     step "building the kernel modules and tools"
     logged modules "$in_base" scripts/modules.sh "/cache/$(basename "$(base_dir dom0)")" ||
         die "the kernel modules could not be built"

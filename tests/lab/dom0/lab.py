@@ -28,8 +28,8 @@ class Lab:
     """One boot of dom0, or of a host with KVM. The guest is kept from case to case while
     it is fit."""
 
-    def __init__(self, boot, kvm=False):
-        self.boot, self.kvm = boot, kvm
+    def __init__(self, boot, kvm, software):
+        self.boot, self.kvm, self.software = boot, kvm, software
         self.make = KvmGuest if kvm else XlGuest
         self._guest = None
         self._options = None

@@ -105,7 +105,7 @@ def main():
     signal.alarm(0)
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
-    lab, logs = Lab(job["boot"], job["kvm"]), Logs(xen=not job["kvm"])
+    lab, logs = Lab(job["boot"], job["kvm"], job["software"]), Logs(xen=not job["kvm"])
     event(event="ready", versions=dom0.versions(job["kvm"]))
     for name in job["cases"]:
         run_case(CASES[name], lab, logs)

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# emulator.sh: build/lab/emulator, the QEMU that the lab's machine is: Debian's
+# source with patches/lab. It is kept in the cache under a name made of all it is
+# built from. Runs in the build base.
+
+. "$(dirname "$0")/common.sh"
+
+options="--cc=gcc --cxx=g++ --target-list=x86_64-softmmu --without-default-features
+    --enable-system --enable-tcg --enable-kvm --enable-attr --enable-virtfs
+    --disable-install-blobs --disable-docs --disable-werror"
+
+build()
+{
+    "$TOP/scripts/qemu-source.sh" --lab
+    rm -rf "$TOP/build/emulator"
+    mkdir -p "$TOP/build/emulator"
+    cd "$TOP/build/emulator" || exit
+    # shellcheck disable=SC2086 # words without surprises
+    ../qemu-lab-src/configure $options
+    ninja qemu-system-x86_64
+    mkdir -p "$(dirname "$1")"
+    strip -o "$1.$$" qemu-system-x86_64
+    mv "$1.$$" "$1"
+    rm -rf "$TOP/build/emulator" "$TOP/build/qemu-lab-src"
+}
+
+key=$(hash_of "$0" "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP"/patches/lab/*)
+program=/cache/emulators/$(basename "$(base_dir build)")-$key
+if [ ! -e "$program" ]; then
+    rm -rf /cache/emulators
+    build "$program"
+fi
+mkdir -p "$TOP/build/lab"
+ln -sfn "$program" "$TOP/build/lab/emulator"
