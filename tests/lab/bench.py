@@ -16,7 +16,7 @@ from main import chosen, say  # noqa: E402
 OUT = os.path.join(boot.BUILD, "bench")
 BOOTS = ("bench", "bench-kvm")
 ROUND_BOOTS = ("bench-frames", "bench-frames-kvm")
-ROUNDS = 5
+ROUNDS = 3
 
 
 def earlier():

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ground the other cases stand on."""
 
-from dom0 import Failed
+import resource
+
+from dom0 import OUT, Failed, sh
 from lab import case
 
 DRM_MODULES = ("virtio_gpu", "drm_shmem_helper", "virtio_dma_buf")
@@ -43,3 +45,29 @@ def guest_commands(lab):
         lab.require("no blob" in str(why), f"what is said of an error: {why}")
     else:
         lab.require(False, "an error was taken for an answer")
+
+
+@case("pcid", limit=20)
+def pcid(lab):
+    """Xen keeps what the emulated CPU has translated for dom0's kernel and for its
+    programs apart (patches/lab): each system call would lose both."""
+    if not lab.software:
+        lab.skip("the CPU is not emulated: whether it has PCIDs is its own business")
+    with open(f"{OUT}/xen.log", encoding="utf-8") as f:
+        found = [line for line in f if "XPTI (64-bit PV only)" in line]
+    lab.alive()
+    lab.require(found and "(with PCID)" in found[0], f"what Xen says of PCIDs: {found}")
+
+
+@case("guest-alone", limit=120)
+def guest_alone(lab):
+    """What is measured in a guest has its CPU to itself, and dom0's but for QEMU: a vCPU
+    stays where it was put, and the lab sleeps until a command has ended."""
+    guest = lab.guest(driver=False, provider=False)
+    for line in sh(f"xl vcpu-list {guest.name}").splitlines()[1:]:
+        hard = line.split()[-3]     # ... "1 / all", hard and soft
+        lab.equal(hard, "1", f"where xl puts it: {line}")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    guest.run("sleep 4")
+    woken = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+    lab.require(woken < 20, f"the lab woke {woken} times in four seconds")
