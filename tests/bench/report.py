@@ -17,6 +17,8 @@ PAGE = 4096
 KIB64 = 64 << 10
 OPERATIONS = ("write", "read", "copy", "random")
 SMALL_OPERATIONS = OPERATIONS[:3]
+# As wholes; vkmark's scenes are in the table of frames.
+PROGRAMS = ("vkcube", "vkmark mean", "vkmark score")
 # What a software CPU makes of it.
 DISTORTIONS = [
     "Each exit, hypercall and interrupt is emulated in software: relative to memory access "
@@ -147,7 +149,7 @@ def goals(report, xen, kvm):
                goal("create, map, use and unmap of 64 KiB, again and again, of KVM's",
                     c["cycle_us"] / d["cycle_us"], most=1.5)]
     result += [goal(f"{f['program']}, of KVM's frame rate", f["ratio"]["median"], least=0.9)
-               for f in report["frames"]]
+               for f in report["frames"] if f["program"] in PROGRAMS]
     return result
 
 
