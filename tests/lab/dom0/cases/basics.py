@@ -57,6 +57,9 @@ def pcid(lab):
         found = [line for line in f if "XPTI (64-bit PV only)" in line]
     lab.alive()
     lab.require(found and "(with PCID)" in found[0], f"what Xen says of PCIDs: {found}")
+    # They are there. By default Xen uses them against Meltdown only.
+    line = sh("xl info xen_commandline").split()
+    lab.require("pcid=1" in line, f"Xen is not told to use PCIDs: {line}")
 
 
 @case("guest-alone", limit=120)
