@@ -21,16 +21,19 @@ build()
     ../qemu-lab-src/configure $options
     ninja qemu-system-x86_64
     mkdir -p "$(dirname "$1")"
-    strip -o "$1.$$" qemu-system-x86_64
-    mv "$1.$$" "$1"
+    strip -o "$1.new" qemu-system-x86_64
+    mv "$1.new" "$1"
     rm -rf "$TOP/build/emulator" "$TOP/build/qemu-lab-src"
 }
 
 key=$(hash_of "$0" "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP"/patches/lab/*)
 program=/cache/emulators/$(basename "$(base_dir build)")-$key
+exec 9>/cache/emulators.lock
+flock 9
 if [ ! -e "$program" ]; then
     rm -rf /cache/emulators
     build "$program"
 fi
+exec 9>&-
 mkdir -p "$TOP/build/lab"
 ln -sfn "$program" "$TOP/build/lab/emulator"
