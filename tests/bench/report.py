@@ -25,7 +25,7 @@ DISTORTIONS = [
     "all three cost more than on hardware. Fixed costs of maps do not carry over.",
     "Ratios of one guest's memory to another place in the same guest do carry over, but for "
     "the cost of a TLB miss: page tables of 4 KiB pages are walked in software.",
-    "There are no ASIDs: each exit empties the guest's TLB, on Xen and under KVM.",
+    "Xen gives a guest a new ASID with each event of its timer: here that is a TLB emptied.",
     "The trapped path is slower here than on hardware: each exit wakes an emulated dom0.",
     "Three emulated CPUs share two real ones; what waits for another CPU waits longer.",
     "All drawing is by lavapipe on one emulated CPU: frame rates compare hosts, not GPUs.",
