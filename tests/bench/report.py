@@ -25,7 +25,8 @@ DISTORTIONS = [
     "all three cost more than on hardware. Fixed costs of maps do not carry over.",
     "Ratios of one guest's memory to another place in the same guest do carry over, but for "
     "the cost of a TLB miss: page tables of 4 KiB pages are walked in software.",
-    "Xen gives a guest a new ASID with each event of its timer: here that is a TLB emptied.",
+    "Xen gives a guest that sleeps a new ASID when its timer wakes it: here that is a TLB "
+    "emptied.",
     "The trapped path is slower here than on hardware: each exit wakes an emulated dom0.",
     "Three emulated CPUs share two real ones; what waits for another CPU waits longer.",
     "All drawing is by lavapipe on one emulated CPU: frame rates compare hosts, not GPUs.",

@@ -17,11 +17,11 @@ def start_weston(guest):
 
 def program_ends(guest, name, seconds):
     """Until a program that was spawned has ended, well; what it said."""
-    dom0.wait_for(f"{name} ends",
-                  lambda: guest.status(f"test -s /tmp/spawn/{name}.status")[0] == 0, seconds, 1)
+    status, output = guest.status(f"ask -e {name} {seconds}", seconds + 5)
+    if "has not ended" in output:
+        raise dom0.Failed(f"{name}: not ended within {seconds} s: {dom0.brief(output)}")
     said = guest.run(f"cd /tmp/spawn; cat {name}.out {name}.err")
-    status = guest.run(f"cat /tmp/spawn/{name}.status").strip()
-    if status != "0":
+    if status:
         raise dom0.Failed(f"{name}: exit {status}: {dom0.brief(said)}")
     return said
 

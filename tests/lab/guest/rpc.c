@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,7 +65,7 @@ static pid_t start(const char *command, int *out)
     return pid;
 }
 
-/* Takes what is there; false when all writers are gone. */
+/* Takes some of what is there; whether there was any. */
 static int drain(int fd)
 {
     char spill[512];
@@ -78,31 +79,52 @@ static int drain(int fd)
     return n > 0;
 }
 
+/* Takes what there is within that time; whether there may be more. */
+static int more_within(struct pollfd *ends, double seconds)
+{
+    if (seconds <= 0 || poll(ends, 2, seconds * 1000 + 1) <= 0) {
+        return 0;
+    }
+    if (ends[0].revents && !drain(ends[0].fd)) {
+        ends[0].fd = -1;        /* all writers are gone */
+    }
+    return 1;
+}
+
 /*
  * A background process of the command may keep the pipe open for ever, so the
  * end of the shell decides, not the end of the pipe.
  */
 static int run(const char *command, double seconds)
 {
+    enum { OUTPUT, SHELL };
     double end = now() + seconds;
-    int fd, status, open = 1;
+    int fd, status, result = TIMED_OUT;
     pid_t pid = start(command, &fd);
+    struct pollfd ends[] = {
+        [OUTPUT] = { .fd = fd, .events = POLLIN },
+        [SHELL] = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN },
+    };
 
-    length = 0;
-    while (now() < end) {
-        struct pollfd p = { .fd = open ? fd : -1, .events = POLLIN };
-
-        if (poll(&p, 1, 20) > 0) {
-            open = drain(fd);
-        } else if (waitpid(pid, &status, WNOHANG) == pid) {
-            close(fd);
-            return WIFEXITED(status) ? WEXITSTATUS(status)
-                                     : 128 + WTERMSIG(status);
-        }
+    if (ends[SHELL].fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK)) {
+        die("watching the shell");
     }
-    kill(-pid, SIGKILL);
+    length = 0;
+    while (!ends[SHELL].revents && more_within(ends, end - now())) {
+        /* until the shell has ended */
+    }
+    if (ends[SHELL].revents && waitpid(pid, &status, 0) == pid) {
+        while (now() < end && drain(fd)) {
+            /* what it left */
+        }
+        result = WIFEXITED(status) ? WEXITSTATUS(status)
+                                   : 128 + WTERMSIG(status);
+    } else {
+        kill(-pid, SIGKILL);
+    }
+    close(ends[SHELL].fd);
     close(fd);
-    return TIMED_OUT;
+    return result;
 }
 
 static void serve(const struct transport *transport, const char *text)

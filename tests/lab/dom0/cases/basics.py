@@ -62,6 +62,18 @@ def pcid(lab):
     lab.require("pcid=1" in line, f"Xen is not told to use PCIDs: {line}")
 
 
+@case("next-rip", limit=20)
+def next_rip(lab):
+    """The emulated CPU tells Xen where a guest's next instruction is (patches/lab), so
+    Xen need not decode the one it does for it; all other cases run on that."""
+    if not lab.software:
+        lab.skip("the CPU is not emulated: what it saves at an exit is its own business")
+    with open(f"{OUT}/xen.log", encoding="utf-8") as f:
+        found = [line.strip() for line in f if "Next-RIP" in line]
+    lab.alive()
+    lab.equal(len(found), 1, f"what Xen says of the next RIP: {found}")
+
+
 @case("guest-alone", limit=120)
 def guest_alone(lab):
     """What is measured in a guest has its CPU to itself, and dom0's but for QEMU: a vCPU
@@ -74,3 +86,8 @@ def guest_alone(lab):
     guest.run("sleep 4")
     woken = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
     lab.require(woken < 20, f"the lab woke {woken} times in four seconds")
+    # What waits in the guest for a program's answer leaves the CPU to it, too.
+    guest.spawn_quiet("alone", "sh -c 'n() { sed -n \"s/processes //p\" /proc/stat; }; "
+                      "read x; a=$(n); sleep 4; echo $(($(n) - a))'")
+    started = guest.ask("alone", "go")
+    lab.require(started < 20, f"{started} processes started in the guest in four seconds")

@@ -20,8 +20,8 @@ FRAMES = ("bench-frames", "bench-frames-kvm")
 ALL = "write,read,copy,random"
 # Size and pairs; the largest blob that the window holds beside others is last. Rounds,
 # each with memory of its own: where it happens to lie matters to caches.
-SPEED = ((4 * KIB, 41), (16 * KIB, 41), (64 * KIB, 41), (256 * KIB, 41), (MIB, 41),
-         (4 * MIB, 41), (16 * MIB, 41), (64 * MIB, 21), (255 * MIB, 9))
+SPEED = ((4 * KIB, 21), (16 * KIB, 21), (64 * KIB, 21), (256 * KIB, 21), (MIB, 21),
+         (4 * MIB, 21), (16 * MIB, 21), (64 * MIB, 13), (255 * MIB, 7))
 ROUNDS = 5
 SMALL_PAGES = (MIB, 4 * MIB, 16 * MIB, 64 * MIB)
 SLOW_BYTES = 64 * KIB       # of a blob whose accesses are emulated,
@@ -81,7 +81,7 @@ def speed(lab):
                           for _ in range(ROUNDS)]
     # With RAM in pages of 4 KiB, as a blob's are: what is left is not their size.
     lab.data["small_pages"] = [
-        [guest.json(f"blobtool bench {size} write,read,copy --pairs 21 --small-pages", 300)
+        [guest.json(f"blobtool bench {size} write,read,copy --pairs 13 --small-pages", 300)
          for size in SMALL_PAGES] for _ in range(ROUNDS)]
     lab.data["touch_ram"] = [guest.json(f"blobtool touch-ram {size}")
                              for size, _pairs in SPEED]
