@@ -93,8 +93,11 @@ static char *line_of(FILE *out, int nr)
     return line;
 }
 
-/* The program opened it both ways; nobody reads it after its end. */
-static void pass(const char *line)
+/*
+ * Opened both ways: the program may not have opened it yet, or be gone.  What is
+ * in it lasts as long as the descriptor, which is the caller's to close.
+ */
+static int pass(const char *line)
 {
     char path[256];
     int fd;
@@ -104,7 +107,7 @@ static void pass(const char *line)
     if (fd < 0 || dprintf(fd, "%s\n", line) < 0) {
         die("%s: %s", path, strerror(errno));
     }
-    close(fd);
+    return fd;
 }
 
 static int watch(const char *suffix, int fd)
@@ -163,11 +166,9 @@ static void wait_for_answer(const char *line, long long end)
     int watched = watch("status", watch("out", -1));
     int seen = number("seen");
     FILE *out = stream("out", "r"), *f;
+    int in = line ? pass(line) : -1;
     char *answer;
 
-    if (line) {
-        pass(line);
-    }
     for (;;) {
         /* In this order: it may answer and end in between. */
         int status = number("status");
@@ -191,6 +192,9 @@ static void wait_for_answer(const char *line, long long end)
     fputs(answer, stdout);
     free(answer);
     fclose(out);
+    if (in >= 0) {
+        close(in);
+    }
 }
 
 int main(int argc, char **argv)

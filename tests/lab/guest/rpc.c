@@ -79,14 +79,17 @@ static int drain(int fd)
     return n > 0;
 }
 
+/* What a command is watched by */
+enum { OUTPUT, SHELL, NR_ENDS };
+
 /* Takes what there is within that time; whether there may be more. */
 static int more_within(struct pollfd *ends, double seconds)
 {
-    if (seconds <= 0 || poll(ends, 2, seconds * 1000 + 1) <= 0) {
+    if (seconds <= 0 || poll(ends, NR_ENDS, seconds * 1000 + 1) <= 0) {
         return 0;
     }
-    if (ends[0].revents && !drain(ends[0].fd)) {
-        ends[0].fd = -1;        /* all writers are gone */
+    if (ends[OUTPUT].revents && !drain(ends[OUTPUT].fd)) {
+        ends[OUTPUT].fd = -1;   /* all writers are gone */
     }
     return 1;
 }
@@ -97,11 +100,10 @@ static int more_within(struct pollfd *ends, double seconds)
  */
 static int run(const char *command, double seconds)
 {
-    enum { OUTPUT, SHELL };
     double end = now() + seconds;
     int fd, status, result = TIMED_OUT;
     pid_t pid = start(command, &fd);
-    struct pollfd ends[] = {
+    struct pollfd ends[NR_ENDS] = {
         [OUTPUT] = { .fd = fd, .events = POLLIN },
         [SHELL] = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN },
     };
