@@ -15,7 +15,8 @@ modules=$tree/lib/modules/$(ls "$base/lib/modules")
 mkdir -p "$tree/bin" "$modules"
 cp "$here/init" "$tree/"
 cp "$here/spawn" "$here/in-system" "$tree/bin/"
-cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$tree/bin/"
+cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/rawgpu" \
+    "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$tree/system-bin/"

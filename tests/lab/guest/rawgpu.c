@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rawgpu: a hostile guest's own driver of the virtio GPU, in user space. It
+ * takes the PCI function from the kernel's driver, and does what that never
+ * would.
+ *
+ * rawgpu answer-into-device: have answers written to the device's own status
+ * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
+ *
+ * The answer is one line of JSON. In the end the device is reset, and nobody's.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_gpu.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+
+#define PAGE            4096u
+#define QUEUE_SIZE      64u
+#define CAPSET_VENUS    4
+#define MOST_CAPS       48      /* more do not fit */
+#define BLOBS_PER_CTX   1000
+#define MOST_BLOBS      10000
+
+/* A map waits for the guest's other driver, and is refused some time later. */
+#define ANSWER_MS       60000
+#define HOSTILE_MS      5000
+
+struct page {
+    uint8_t *at;
+    uint64_t address;           /* guest-physical */
+};
+
+/* One descriptor. */
+struct piece {
+    uint64_t address;
+    uint32_t bytes;
+    bool in;                    /* written by the device */
+};
+
+static struct {
+    const char *path;
+    _Alignas(8) uint8_t config[PCI_CFG_SPACE_SIZE +
+                               sizeof(struct virtio_pci_notify_cap)];
+    volatile struct virtio_pci_common_cfg *common;
+    volatile uint16_t *notify;
+    uint64_t status_address;
+    struct vring ring;
+    uint16_t next, seen;
+    struct page request, answer;
+} gpu;
+
+static _Noreturn void die(const char *fmt, ...)
+{
+    va_list args;
+
+    printf("{\"error\": \"");
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\"}\n");
+    fflush(stdout);
+    exit(1);
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static uint32_t number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (*end || !value || value > MOST_BLOBS) {
+        die("'%s' is not a number from 1 to %u", text, MOST_BLOBS);
+    }
+    return value;
+}
+
+static int open_file(const char *name, int flags)
+{
+    char path[300];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", gpu.path, name);
+    fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0) {
+        die("%s: %s", path, strerror(errno));
+    }
+    return fd;
+}
+
+static void find_gpu(void)
+{
+    static const char wanted[] = "pci:v00001AF4d00001050";
+    char alias[sizeof(wanted)] = "";
+    glob_t found = { 0 };
+
+    glob("/sys/bus/pci/devices/*", 0, NULL, &found);
+    for (size_t i = 0; strcmp(alias, wanted); i++) {
+        int fd;
+
+        if (i == found.gl_pathc) {
+            die("there is no virtio GPU");
+        }
+        gpu.path = found.gl_pathv[i];
+        fd = open_file("modalias", O_RDONLY);
+        if (read(fd, alias, sizeof(alias) - 1) < 0) {
+            die("%s/modalias: %s", gpu.path, strerror(errno));
+        }
+        close(fd);
+    }
+}
+
+/* What is not there need not be told. */
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT) {
+        return;
+    }
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+        die("writing %s to %s: %s", text, path, strerror(errno));
+    }
+    close(fd);
+}
+
+/* The BARs stay where they are: xen-hostmem still maps into one. */
+static void take_gpu(void)
+{
+    char path[300];
+    uint16_t command;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/driver/unbind", gpu.path);
+    write_file(path, strrchr(gpu.path, '/') + 1);
+    fd = open_file("config", O_RDWR);
+    if (pread(fd, gpu.config, PCI_CFG_SPACE_SIZE, 0) != PCI_CFG_SPACE_SIZE) {
+        die("%s/config: %s", gpu.path, strerror(errno));
+    }
+    memcpy(&command, &gpu.config[PCI_COMMAND], sizeof(command));
+    /* Nobody would handle an interrupt. */
+    command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+               PCI_COMMAND_INTX_DISABLE;
+    if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) < 0) {
+        die("enabling %s: %s", gpu.path, strerror(errno));
+    }
+    close(fd);
+}
+
+static const struct virtio_pci_cap *find_cap(uint8_t type)
+{
+    uint8_t at = gpu.config[PCI_CAPABILITY_LIST];
+
+    for (int i = 0; i < MOST_CAPS && at; i++) {
+        const struct virtio_pci_cap *cap = (void *)&gpu.config[at & ~3];
+
+        if (cap->cap_vndr == PCI_CAP_ID_VNDR && cap->cfg_type == type) {
+            return cap;
+        }
+        at = cap->cap_next;
+    }
+    die("the device has no virtio capability %u", type);
+}
+
+/* Guest-physical, as the device decodes it. */
+static uint64_t bar_address(unsigned int bar)
+{
+    uint32_t reg[2];
+
+    memcpy(reg, &gpu.config[PCI_BASE_ADDRESS_0 + 4 * bar], sizeof(reg));
+    if ((reg[0] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) !=
+        PCI_BASE_ADDRESS_MEM_TYPE_64) {
+        reg[1] = 0;
+    }
+    return (uint64_t)reg[1] << 32 | (reg[0] & PCI_BASE_ADDRESS_MEM_MASK);
+}
+
+static volatile uint8_t *map_registers(const struct virtio_pci_cap *cap)
+{
+    char name[16];
+    struct stat st;
+    uint8_t *at;
+    int fd;
+
+    snprintf(name, sizeof(name), "resource%u", cap->bar);
+    fd = open_file(name, O_RDWR | O_SYNC);
+    if (fstat(fd, &st) || (uint64_t)cap->offset + cap->length >
+        (uint64_t)st.st_size) {
+        die("capability %u is not within BAR %u", cap->cfg_type, cap->bar);
+    }
+    at = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+        die("mapping BAR %u: %s (is it memory, and no driver's?)", cap->bar,
+            strerror(errno));
+    }
+    close(fd);
+    return at + cap->offset;
+}
+
+/* A page that stays where it is: its address is given to the device. */
+static struct page new_page(void)
+{
+    struct page page;
+    uint64_t entry = 0;
+    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+    page.at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+                   MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED, -1, 0);
+    if (page.at == MAP_FAILED) {
+        die("a locked page: %s", strerror(errno));
+    }
+    memset(page.at, 0, PAGE);
+    if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)page.at / PAGE *
+                        sizeof(entry)) != sizeof(entry)) {
+        die("/proc/self/pagemap: %s", strerror(errno));
+    }
+    close(fd);
+    page.address = (entry & ((1ull << 55) - 1)) * PAGE;
+    if (!(entry >> 63) || !page.address) {
+        die("no physical address of a page (are we root?)");
+    }
+    return page;
+}
+
+static double reset(void)
+{
+    double start = now_ms();
+
+    gpu.common->device_status = 0;
+    while (gpu.common->device_status) {
+        if (now_ms() - start > ANSWER_MS) {
+            die("the device is not reset after %u ms", ANSWER_MS);
+        }
+        usleep(1000);
+    }
+    return now_ms() - start;
+}
+
+/* The queue is in our memory, which somebody else is going to have. */
+static void forget_queue(void)
+{
+    gpu.common->device_status = 0;
+}
+
+static void negotiate(void)
+{
+    static const uint32_t wanted[] = {
+        1 << VIRTIO_GPU_F_VIRGL | 1 << VIRTIO_GPU_F_RESOURCE_BLOB |
+        1 << VIRTIO_GPU_F_CONTEXT_INIT,
+        1 << (VIRTIO_F_VERSION_1 - 32),
+    };
+
+    gpu.common->device_status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
+    gpu.common->device_status |= VIRTIO_CONFIG_S_DRIVER;
+    for (unsigned int i = 0; i < 2; i++) {
+        uint32_t missing;
+
+        gpu.common->device_feature_select = i;
+        missing = wanted[i] & ~gpu.common->device_feature;
+        if (missing) {
+            die("the device does not offer 0x%x of feature word %u (is it "
+                "virtio-gpu-gl, with blob=on?)", missing, i);
+        }
+        gpu.common->guest_feature_select = i;
+        gpu.common->guest_feature = wanted[i];
+    }
+    gpu.common->device_status |= VIRTIO_CONFIG_S_FEATURES_OK;
+    if (!(gpu.common->device_status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        die("the device does not take our features");
+    }
+}
+
+/* Queue 0 takes commands. Its three parts fit into one page. */
+static void start_queue(void)
+{
+    const struct virtio_pci_cap *cap = find_cap(VIRTIO_PCI_CAP_NOTIFY_CFG);
+    struct page page = new_page();
+    uint64_t avail, used;
+    uint32_t step;
+
+    vring_init(&gpu.ring, QUEUE_SIZE, page.at, VRING_DESC_ALIGN_SIZE);
+    gpu.ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+    avail = page.address + ((uint8_t *)gpu.ring.avail - page.at);
+    used = page.address + ((uint8_t *)gpu.ring.used - page.at);
+
+    gpu.common->queue_select = 0;
+    gpu.common->queue_size = QUEUE_SIZE;
+    gpu.common->queue_desc_lo = page.address;
+    gpu.common->queue_desc_hi = page.address >> 32;
+    gpu.common->queue_avail_lo = avail;
+    gpu.common->queue_avail_hi = avail >> 32;
+    gpu.common->queue_used_lo = used;
+    gpu.common->queue_used_hi = used >> 32;
+    step = ((const struct virtio_pci_notify_cap *)cap)->notify_off_multiplier;
+    gpu.notify = (volatile void *)(map_registers(cap) +
+                                   gpu.common->queue_notify_off * step);
+    gpu.common->queue_enable = 1;
+    gpu.common->device_status |= VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+static void start(void)
+{
+    const struct virtio_pci_cap *cap;
+
+    /* Even locked pages are moved, to make room for large ones. */
+    write_file("/proc/sys/vm/compact_unevictable_allowed", "0");
+    find_gpu();
+    take_gpu();
+    cap = find_cap(VIRTIO_PCI_CAP_COMMON_CFG);
+    gpu.common = (volatile void *)map_registers(cap);
+    gpu.status_address = bar_address(cap->bar) + cap->offset +
+                         offsetof(struct virtio_pci_common_cfg, device_status);
+    gpu.request = new_page();
+    gpu.answer = new_page();
+    reset();
+    atexit(forget_queue);
+    negotiate();
+    start_queue();
+}
+
+/* Until the chain that begins at @head is used; false when the time is over. */
+static bool wait_for(uint16_t head, unsigned int ms)
+{
+    volatile vring_used_t *used = gpu.ring.used;
+    double end = now_ms() + ms;
+
+    for (;;) {
+        while (gpu.seen != used->idx) {
+            atomic_thread_fence(memory_order_seq_cst);
+            if (used->ring[gpu.seen++ % QUEUE_SIZE].id == head) {
+                atomic_thread_fence(memory_order_seq_cst);
+                return true;
+            }
+            /* the answer to an earlier one, which came too late */
+        }
+        if (now_ms() > end) {
+            return false;
+        }
+        usleep(1000);
+    }
+}
+
+/* Any addresses will do, that is what this program is for. */
+static bool send_chain(const struct piece *piece, unsigned int n,
+                       unsigned int ms)
+{
+    vring_avail_t *avail = gpu.ring.avail;
+    uint16_t head = gpu.next;
+
+    for (unsigned int i = 0; i < n; i++) {
+        uint16_t at = gpu.next;
+
+        gpu.next = (at + 1) % QUEUE_SIZE;
+        gpu.ring.desc[at] = (struct vring_desc) {
+            .addr = piece[i].address,
+            .len = piece[i].bytes,
+            .flags = (piece[i].in ? VRING_DESC_F_WRITE : 0) |
+                     (i + 1 < n ? VRING_DESC_F_NEXT : 0),
+            .next = gpu.next,
+        };
+    }
+    avail->ring[avail->idx % QUEUE_SIZE] = head;
+    atomic_thread_fence(memory_order_seq_cst);
+    avail->idx++;
+    atomic_thread_fence(memory_order_seq_cst);
+    *gpu.notify = 0;
+    return wait_for(head, ms);
+}
+
+/* @type: the first word of the answer. */
+static bool ask(const struct piece *piece, unsigned int n, const void *request,
+                unsigned int ms, uint32_t *type)
+{
+    bool answered;
+
+    memset(gpu.answer.at, 0, PAGE);
+    memcpy(gpu.request.at, request, piece[0].bytes);
+    answered = send_chain(piece, n, ms);
+    memcpy(type, gpu.answer.at, sizeof(*type));
+    return answered;
+}
+
+/* The type of the answer, 0 if there is none. */
+static uint32_t command(const void *request, size_t bytes)
+{
+    const struct piece pieces[] = {
+        { gpu.request.address, bytes, false },
+        { gpu.answer.address, PAGE, true },
+    };
+    uint32_t type;
+
+    return ask(pieces, 2, request, ANSWER_MS, &type) ? type : 0;
+}
+
+static void expect(uint32_t type, uint32_t wanted, const char *what)
+{
+    if (type != wanted) {
+        die("%s: the answer is 0x%x (0: there is none)", what, type);
+    }
+}
+
+static bool alive(void)
+{
+    struct virtio_gpu_ctrl_hdr get = {
+        .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+    };
+
+    return command(&get, sizeof(get)) == VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
+}
+
+static struct virtio_gpu_ctx_create ctx_create(uint32_t ctx, uint32_t flags)
+{
+    return (struct virtio_gpu_ctx_create) {
+        .hdr.type = VIRTIO_GPU_CMD_CTX_CREATE,
+        .hdr.flags = flags,
+        .hdr.fence_id = ctx,
+        .hdr.ctx_id = ctx,
+        .context_init = CAPSET_VENUS,
+    };
+}
+
+static void create_context(uint32_t ctx)
+{
+    struct virtio_gpu_ctx_create request = ctx_create(ctx, 0);
+
+    expect(command(&request, sizeof(request)), VIRTIO_GPU_RESP_OK_NODATA,
+           "CTX_CREATE");
+}
+
+static uint32_t create_blob(uint32_t id, uint32_t ctx, uint64_t bytes)
+{
+    /* Blob id 0 of Venus: shared memory, as its rings use it. */
+    struct virtio_gpu_resource_create_blob create = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+        .hdr.ctx_id = ctx,
+        .resource_id = id,
+        .blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+        .blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
+        .size = bytes,
+    };
+
+    return command(&create, sizeof(create));
+}
+
+/* MAP, UNMAP and UNREF begin alike, and only MAP has an offset. */
+static uint32_t about_blob(uint32_t type, uint32_t id, uint64_t offset)
+{
+    struct virtio_gpu_resource_map_blob request = {
+        .hdr.type = type,
+        .resource_id = id,
+        .offset = offset,
+    };
+
+    return command(&request, sizeof(request));
+}
+
+/*
+ * The sixth octet of the answer goes to the status register, where a 0 resets
+ * the device. It is the second of the flags, the first is 1 with a fence.
+ */
+static bool answer_into_status(const void *request, size_t bytes)
+{
+    enum { HEAD = offsetof(struct virtio_gpu_ctrl_hdr, flags) + 1 };
+    const struct piece pieces[] = {
+        { gpu.request.address, bytes, false },
+        { gpu.answer.address, HEAD, true },
+        { gpu.status_address, 1, true },
+    };
+    uint8_t before = gpu.common->device_status, after;
+    bool answered, fine;
+    uint32_t type;
+
+    answered = ask(pieces, 3, request, HOSTILE_MS, &type);
+    after = gpu.common->device_status;
+    fine = after == before && alive();
+    printf("\"answered\": %s, \"status_before\": %u, \"status_after\": %u, "
+           "\"type\": %u, \"alive\": %s", answered ? "true" : "false", before,
+           after, type, fine ? "true" : "false");
+    return fine;
+}
+
+/*
+ * Answered when a fence is reached: of the renderer's own GL context, which may
+ * be at once, or (VIRTIO_GPU_FLAG_INFO_RING_IDX) of the new context. That is
+ * served by another process, so the answer comes from QEMU's timer.
+ */
+static bool fence_into_status(const char *name, uint32_t ctx, uint32_t flags)
+{
+    struct virtio_gpu_ctx_create create =
+        ctx_create(ctx, VIRTIO_GPU_FLAG_FENCE | flags);
+    bool fine;
+
+    printf(", \"%s\": {", name);
+    fine = answer_into_status(&create, sizeof(create));
+    printf("}");
+    return fine;
+}
+
+static void run_answer_into_device(void)
+{
+    struct virtio_gpu_resource_unmap_blob unmap = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB,
+        .resource_id = 1,
+    };
+
+    create_context(1);
+    expect(create_blob(1, 1, 65536), VIRTIO_GPU_RESP_OK_NODATA,
+           "RESOURCE_CREATE_BLOB");
+    expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, 1, 0),
+           VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+    printf("{");
+    if (answer_into_status(&unmap, sizeof(unmap)) &&
+        fence_into_status("fenced", 2, 0)) {
+        fence_into_status("ring_fenced", 3, VIRTIO_GPU_FLAG_INFO_RING_IDX);
+    }
+    printf("}\n");
+}
+
+/* Resource n + 1 at page n, and no word of their end. */
+static void run_reset_mapped(unsigned int count)
+{
+    for (unsigned int n = 0; n < count; n++) {
+        uint32_t ctx = 1 + n / BLOBS_PER_CTX;
+
+        if (n % BLOBS_PER_CTX == 0) {
+            create_context(ctx);
+        }
+        expect(create_blob(n + 1, ctx, PAGE), VIRTIO_GPU_RESP_OK_NODATA,
+               "RESOURCE_CREATE_BLOB");
+        expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, n + 1, n * PAGE),
+               VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+    }
+    printf("{\"mapped\": %u, \"reset_ms\": %.1f}\n", count, reset());
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (argc == 2 && !strcmp(name, "answer-into-device")) {
+        start();
+        run_answer_into_device();
+    } else if (argc == 3 && !strcmp(name, "reset-mapped")) {
+        start();
+        run_reset_mapped(number(argv[2]));
+    } else {
+        fprintf(stderr, "usage: rawgpu answer-into-device\n"
+                        "       rawgpu reset-mapped COUNT\n");
+        return 2;
+    }
+    /* Before the reset at exit, which may take long. */
+    fflush(stdout);
+    return 0;
+}
