@@ -58,7 +58,10 @@ static bool finish_parked_map(VirtIOGPU *g,
     return true;
 }
 
-/* The wait for a resource is over: answer, or process anew, in order. */
+/*
+ * The wait for a resource is over. The oldest command is what was waited for;
+ * what came after it found it unfinished, and is processed anew, in order.
+ */
 static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
 {
     VirtIOGPU *g = opaque;
@@ -66,14 +69,11 @@ static void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
     int status = xen_hostmem_status(g->xen, resource_id);
 
     trace_virtio_gpu_xen_settled(resource_id, status);
-    if (status == -EINPROGRESS) {
-        /* This was the last map's; the guest has made a new one since. */
-        return;
+    cmd = virtio_gpu_parked_take(g->parked, resource_id);
+    if (cmd && finish_parked_map(g, cmd, resource_id, status)) {
+        cmd = virtio_gpu_parked_take(g->parked, resource_id);
     }
-    while ((cmd = virtio_gpu_parked_take(g->parked, resource_id))) {
-        if (finish_parked_map(g, cmd, resource_id, status)) {
-            continue;
-        }
+    for (; cmd; cmd = virtio_gpu_parked_take(g->parked, resource_id)) {
         if (last) {
             QTAILQ_INSERT_AFTER(&g->cmdq, last, cmd, next);
         } else {
@@ -271,6 +271,7 @@ static void start_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
         break;
     case -EINVAL:
     case -EEXIST:
+    case -ENOSPC:
         qemu_log_mask(LOG_GUEST_ERROR, "%s: resource %u cannot be mapped at "
                       "offset 0x%" PRIx64 ": %s\n", __func__,
                       res->resource_id, offset, strerror(-ret));
@@ -305,25 +306,17 @@ bool virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     return true;
 }
 
-/*
- * The guest unmaps what it was not yet told to be mapped. It may be by now:
- * then that comes first, or it would be mapped anew after this unmap.
- */
+/* The guest unmaps what is still being mapped: that comes to nothing. */
 static void end_parked_map(VirtIOGPU *g, uint32_t resource_id)
 {
-    int status = xen_hostmem_status(g->xen, resource_id);
     struct virtio_gpu_ctrl_command *map;
 
-    if (status && status != -EINPROGRESS) {
-        return;
-    }
-    while ((map = virtio_gpu_parked_take(g->parked, resource_id))) {
-        if (status) {
+    if (xen_hostmem_status(g->xen, resource_id) == -EINPROGRESS) {
+        map = virtio_gpu_parked_take(g->parked, resource_id);
+        if (map) {
             refuse_map(g, map);
-        } else {
-            answer_map(g, map, resource_id);
+            g_free(map);
         }
-        g_free(map);
     }
 }
 

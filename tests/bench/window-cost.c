@@ -319,6 +319,38 @@ static void check(Peer *p, const Scenario *s, unsigned measured)
     g_assert_cmpuint(n[XEN_HOSTMEM_TRAPPED], ==, s->trapped);
 }
 
+/*
+ * The device is reset while a driver that has just come answers nothing. Rings
+ * are queued first, so that the queue's order is not that of the window.
+ */
+static void peer_measure_reset(const Scenario *s)
+{
+    uint64_t blobs = MAX(s->others, 1);
+    Peer p;
+
+    peer_init(&p, s);
+    xen_hostmem_window_left(p.w, true);
+    for (uint64_t i = 0; i < blobs; i++) {
+        XenHostmemBuffer buf = {
+            .size = XEN_HOSTMEM_PAGE_SIZE,
+            .host = &p,
+            .dmabuf = peer_open(),
+            .shared_memory = i % 2,
+        };
+
+        g_assert_cmpint(xen_hostmem_window_map(p.w, i + 1,
+                                               i * XEN_HOSTMEM_PAGE_SIZE, &buf),
+                        ==, 0);
+    }
+    xen_hostmem_window_arrived(p.w, 1);
+    xen_hostmem_window_pump(p.w);
+    peer_begin();
+    CALLGRIND_TOGGLE_COLLECT;
+    xen_hostmem_window_reset(p.w);
+    CALLGRIND_TOGGLE_COLLECT;
+    peer_end("reset");
+}
+
 static void peer_measure(const Scenario *s)
 {
     uint64_t at;
@@ -377,5 +409,6 @@ int main(int argc, char **argv)
         .gref_pages = g_ascii_strtoull(argv[5], NULL, 0),
     };
     peer_measure(&s);
+    peer_measure_reset(&s);
     return 0;
 }

@@ -48,6 +48,7 @@ typedef struct FakeGuest {
     GArray *imports;                    /* FakeImport, by handle */
     GQueue posted;                      /* FakeRequest, oldest first */
     bool connected;
+    bool leaving;                       /* Closing, with all still mapped */
     unsigned pushed;
     bool woken, ticking;                /* the main loop's BH and timer */
     int64_t now;
@@ -61,11 +62,14 @@ typedef struct FakeGuest {
     uint32_t export_fails;              /* for these blobs, a bit each */
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() knows without asking */
+    bool busy;                          /* the main loop pumps later */
 } FakeGuest;
 
 /* Grants and traps, without a quota. */
 FakeGuest *fake_guest_new(void);
 FakeGuest *fake_guest_new_rules(const XenHostmemRules *rules);
+/* A window larger than the guest's frames, for blobs that are not granted. */
+FakeGuest *fake_guest_new_size(const XenHostmemRules *rules, uint64_t size);
 
 /* Frees all, after checking that nothing leaked. */
 void fake_guest_free(FakeGuest *f);
@@ -80,6 +84,7 @@ void fake_reset(FakeGuest *f);
 
 /* The frontend's doings. */
 void fake_arrive(FakeGuest *f);
+void fake_leaving(FakeGuest *f);        /* Closing, nothing unmapped yet */
 void fake_leave(FakeGuest *f);          /* unmaps all, then Closed */
 void fake_leave_lying(FakeGuest *f);    /* Closed, with all still mapped */
 void fake_crash(FakeGuest *f);          /* gone, with all still mapped */

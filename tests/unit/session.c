@@ -75,16 +75,29 @@ static void step_answer(Session *s)
 
     if (n) {
         n = pick(s, n);
+        s->f->busy = !pick(s, 4);
         fake_answer_nth(s->f, n, pick_status(s));
+    }
+}
+
+static void leave(Session *s)
+{
+    /* To prove what it says is up to the provider. */
+    if (!s->f->leaving && pick(s, 2)) {
+        fake_leaving(s->f);
+    } else if (s->f->proves && !pick(s, 4)) {
+        fake_leave_lying(s->f);
+    } else {
+        (pick(s, 2) ? fake_leave : fake_crash)(s->f);
     }
 }
 
 static void step_frontend(Session *s)
 {
-    if (!s->f->connected) {
+    if (s->f->leaving || (s->f->connected && !pick(s, 3))) {
+        leave(s);
+    } else if (!s->f->connected) {
         fake_arrive(s->f);
-    } else if (!pick(s, 3)) {
-        (pick(s, 2) ? fake_leave : fake_crash)(s->f);
     }
 }
 
@@ -164,6 +177,10 @@ void session_finish(Session *s)
 {
     FakeGuest *f = s->f;
 
+    f->busy = false;
+    if (f->leaving) {
+        fake_leave(f);
+    }
     if (!f->connected) {
         fake_arrive(f);
     }

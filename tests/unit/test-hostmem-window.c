@@ -86,6 +86,32 @@ static void test_bad_ranges(void)
     }
 }
 
+/* A guest cannot have all the mappings that QEMU's process may have (I4). */
+static void test_too_many(void)
+{
+    XenHostmemRules rules = { true, true, FAKE_SIZE };
+    uint8_t host[1];
+    XenHostmemBuffer buf = {
+        .size = sizeof(host), .host = host, .dmabuf = -1,
+        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+    };
+    FakeGuest *f = fake_guest_new_size(&rules, (XEN_HOSTMEM_MAX_BLOBS + 1ull) *
+                                               XEN_HOSTMEM_PAGE_SIZE);
+    uint32_t blob;
+
+    for (blob = 0; blob < XEN_HOSTMEM_MAX_BLOBS; blob++) {
+        g_assert_cmpint(xen_hostmem_window_map(
+                            f->w, blob + 1, blob * XEN_HOSTMEM_PAGE_SIZE, &buf),
+                        ==, 0);
+    }
+    g_assert_cmpint(xen_hostmem_window_map(
+                        f->w, blob + 1, blob * XEN_HOSTMEM_PAGE_SIZE, &buf),
+                    ==, -ENOSPC);
+    g_assert_cmpint(xen_hostmem_window_unmap(f->w, 1), ==, 0);
+    g_assert_cmpint(xen_hostmem_window_map(f->w, 1, 0, &buf), ==, 0);
+    fake_guest_free(f);
+}
+
 static void test_second_map(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -186,6 +212,41 @@ static void test_leave_in_the_middle(void)
     fake_leave(f);
     g_assert_true(fake_take_settled(f, 1));
     g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+    fake_guest_free(f);
+}
+
+/* A command between the guest's answer and the main loop's turn (I1). */
+static void test_settling(void)
+{
+    FakeGuest *f = fake_guest_new();
+    uint8_t host[1];
+    XenHostmemBuffer buf = {
+        .size = sizeof(host), .host = host, .dmabuf = -1,
+        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+    };
+
+    fake_arrive(f);
+    f->busy = true;
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_answer_all(f);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -EALREADY);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EALREADY);
+    fake_pump(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
+
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -EALREADY);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EALREADY);
+    g_assert_cmpint(xen_hostmem_window_map(f->w, 1, 0, &buf), ==, -EEXIST);
+    fake_pump(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_reset(f);
+    g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
     fake_guest_free(f);
 }
 
@@ -297,7 +358,7 @@ static void test_quarantine(void)
     fake_guest_free(f);
 }
 
-/* A guest that never answers a MAP: refused in the end, undone if it does. */
+/* R23: a guest that never answers a MAP: refused, undone if it does later. */
 static void test_silent_guest(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -511,12 +572,14 @@ int main(int argc, char **argv)
     g_test_add_func("/window/trapped", test_trapped_without_frontend);
     g_test_add_func("/window/granted", test_granted);
     g_test_add_func("/window/bad-ranges", test_bad_ranges);
+    g_test_add_func("/window/too-many", test_too_many);
     g_test_add_func("/window/second-map", test_second_map);
     g_test_add_func("/window/partial-page", test_partial_page);
     g_test_add_func("/window/live-switch", test_live_switch);
     g_test_add_func("/window/first-not-live", test_first_map_is_not_live);
     g_test_add_func("/window/fallback", test_fallback);
     g_test_add_func("/window/leave-in-the-middle", test_leave_in_the_middle);
+    g_test_add_func("/window/settling", test_settling);
     g_test_add_func("/window/unmap-while-mapping", test_unmap_while_mapping);
     g_test_add_func("/window/unmap-before-post", test_unmap_before_post);
     g_test_add_func("/window/remap-waits", test_remap_waits);

@@ -68,7 +68,7 @@ void xen_hostmem_mapping_settle(XenHostmemMapping *m)
     }
     if (m->owed) {
         m->owed = false;
-        g_array_append_val(w->settled, m->blob);
+        xen_hostmem_window_settle(w, m->blob);
         w->ops->wake(w->opaque);
     }
 }
@@ -90,9 +90,9 @@ static void queue_work(XenHostmemMapping *m)
 {
     XenHostmemWindow *w = m->window;
 
-    if (!m->queued) {
-        m->queued = true;
+    if (!m->work_link) {
         g_queue_push_tail(&w->work, m);
+        m->work_link = w->work.tail;
     }
     w->ops->wake(w->opaque);
 }
@@ -415,8 +415,8 @@ void xen_hostmem_mapping_free(XenHostmemMapping *m)
     for (uint32_t i = 0; i < m->nr_chunks; i++) {
         g_hash_table_remove(w->by_id, &m->chunks[i].id);
     }
-    if (m->queued) {
-        g_queue_remove(&w->work, m);
+    if (m->work_link) {
+        g_queue_delete_link(&w->work, m->work_link);
     }
     if (m->imported) {
         w->ops->release(w->opaque, m->handle, false);

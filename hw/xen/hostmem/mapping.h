@@ -42,9 +42,9 @@ struct XenHostmemMapping {
     bool failing;               /* wanted, but to be undone and trapped */
     bool live;                  /* the guest uses it while it is mapped */
     bool lost;                  /* some frontend went away with it mapped */
-    bool queued;                /* is in window->work */
     bool lacks;                 /* is counted in window->nr_lacking */
     int64_t deadline;           /* ms, with owed */
+    GList *work_link;           /* its place in window->work, or NULL */
 
     /* While imported: */
     bool imported;
@@ -79,6 +79,7 @@ struct XenHostmemWindow {
     GHashTable *refused;        /* blobs whose map was refused */
     GHashTable *by_id;          /* id -> chunk with a request posted */
     GArray *settled;            /* blobs to be told of by the next pump */
+    GHashTable *settling;       /* those, for a look-up */
 };
 
 typedef struct XenHostmemRange {
@@ -133,6 +134,9 @@ void xen_hostmem_mapping_settle(XenHostmemMapping *m);
 
 /* As that, for one that is not granted: if it has to be, it is refused. */
 void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m);
+
+/* window.c: the user is told of the blob by the next pump. */
+void xen_hostmem_window_settle(XenHostmemWindow *w, uint32_t blob);
 
 /* window.c: the mappings that hold a range, for loops that free some. */
 GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w);

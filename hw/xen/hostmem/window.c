@@ -55,6 +55,7 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
     w->refused = g_hash_table_new(NULL, NULL);
     w->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
     w->settled = g_array_new(false, false, sizeof(uint32_t));
+    w->settling = g_hash_table_new(NULL, NULL);
     return w;
 }
 
@@ -88,7 +89,14 @@ void xen_hostmem_window_free(XenHostmemWindow *w)
     g_hash_table_destroy(w->refused);
     g_hash_table_destroy(w->by_id);
     g_array_free(w->settled, true);
+    g_hash_table_destroy(w->settling);
     g_free(w);
+}
+
+void xen_hostmem_window_settle(XenHostmemWindow *w, uint32_t blob)
+{
+    g_array_append_val(w->settled, blob);
+    g_hash_table_add(w->settling, GUINT_TO_POINTER(blob));
 }
 
 static void place(XenHostmemMapping *m)
@@ -215,7 +223,7 @@ static void post_work(XenHostmemWindow *w)
         if (!xen_hostmem_mapping_post(m)) {
             break;
         }
-        m->queued = false;
+        m->work_link = NULL;
         g_queue_pop_head(&w->work);
     }
     if (posted) {
@@ -232,8 +240,12 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     if (!range_is_valid(w, offset, buf->size)) {
         return refuse_map(buf, -EINVAL);
     }
+    if (g_tree_nnodes(w->placed) + w->waiting.length >= XEN_HOSTMEM_MAX_BLOBS) {
+        return refuse_map(buf, -ENOSPC);
+    }
     m = mapping_new(w, blob, offset, buf);
     if (g_hash_table_contains(w->by_blob, GUINT_TO_POINTER(blob)) ||
+        g_hash_table_contains(w->settling, GUINT_TO_POINTER(blob)) ||
         range_is_taken(w, xen_hostmem_mapping_range(m))) {
         g_free(m);
         return refuse_map(buf, -EEXIST);
@@ -270,6 +282,9 @@ int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
     gpointer key = GUINT_TO_POINTER(blob);
     XenHostmemMapping *m = g_hash_table_lookup(w->by_blob, key);
 
+    if (g_hash_table_contains(w->settling, key)) {
+        return -EALREADY;
+    }
     g_hash_table_remove(w->refused, key);
     if (!m) {
         return -ENOENT;
@@ -294,6 +309,10 @@ int xen_hostmem_window_status(XenHostmemWindow *w, uint32_t blob)
     gpointer key = GUINT_TO_POINTER(blob);
     XenHostmemMapping *m = g_hash_table_lookup(w->by_blob, key);
 
+    /* Who waits for it is to be told first. */
+    if (g_hash_table_contains(w->settling, key)) {
+        return -EALREADY;
+    }
     if (g_hash_table_remove(w->refused, key)) {
         return -EBUSY;
     }
@@ -326,6 +345,7 @@ void xen_hostmem_window_reset(XenHostmemWindow *w)
     g_hash_table_remove_all(w->by_blob);
     g_hash_table_remove_all(w->refused);
     g_array_set_size(w->settled, 0);
+    g_hash_table_remove_all(w->settling);
 }
 
 void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
@@ -413,7 +433,11 @@ static void deliver_settled(XenHostmemWindow *w)
     /* What settled() does may settle more: that is for the next pump. */
     w->settled = g_array_new(false, false, sizeof(uint32_t));
     for (guint i = 0; i < settled->len; i++) {
-        w->ops->settled(w->opaque, g_array_index(settled, uint32_t, i));
+        uint32_t blob = g_array_index(settled, uint32_t, i);
+
+        if (g_hash_table_remove(w->settling, GUINT_TO_POINTER(blob))) {
+            w->ops->settled(w->opaque, blob);
+        }
     }
 }
 
@@ -478,7 +502,7 @@ static void refuse_late(XenHostmemMapping *m)
     m->owed = false;
     g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(blob));
     g_hash_table_add(w->refused, GUINT_TO_POINTER(blob));
-    g_array_append_val(w->settled, blob);
+    xen_hostmem_window_settle(w, blob);
     drop(m);
 }
 

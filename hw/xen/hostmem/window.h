@@ -93,12 +93,19 @@ typedef struct XenHostmemWindowOps {
     int64_t (*now_ms)(void *opaque);
 } XenHostmemWindowOps;
 
-/* How long a MAP may stay unanswered before it is refused. */
+/* How long a MAP may stay unanswered before it is refused (R23). */
 #define XEN_HOSTMEM_MAP_LIMIT_MS        30000
 /* How long a MAP waits for a range in quarantine. */
 #define XEN_HOSTMEM_WAIT_LIMIT_MS       5000
 /* How long a frontend may be Closing before an UNMAP is answered without it. */
 #define XEN_HOSTMEM_LEAVE_LIMIT_MS      10000
+
+/*
+ * How many blobs a window holds. Each is a mapping of this process, of which
+ * Linux has 65530 (vm.max_map_count), and QEMU ends where it gets none for
+ * guest memory.
+ */
+#define XEN_HOSTMEM_MAX_BLOBS           16384
 
 /**
  * xen_hostmem_window_new: an empty window without a frontend

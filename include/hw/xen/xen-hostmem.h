@@ -108,7 +108,8 @@ void xen_hostmem_free(XenHostmem *h);
  * Returns 0 if the guest may use it now; -EINPROGRESS if it must not be told
  * so before settled() is called. Errors: -EINVAL for an offset or size outside
  * of the window or not aligned, -EEXIST if the blob is mapped already or
- * overlaps another, -EPERM if it cannot be granted and must not be trapped.
+ * overlaps another, -EPERM if it cannot be granted and must not be trapped,
+ * -ENOSPC if the window holds as many blobs as it may.
  */
 int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
                     const XenHostmemBuffer *buf);
@@ -118,7 +119,8 @@ int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
  *
  * @host is not used any more when this returns. Returns 0 if the guest may be
  * told that its range is free, -EINPROGRESS if not before settled(), -EALREADY
- * if that was answered before and still holds, -ENOENT if it is not mapped.
+ * if settled() is still to come for what was asked before, -ENOENT if it is not
+ * mapped.
  */
 int xen_hostmem_unmap(XenHostmem *h, uint32_t blob);
 
@@ -126,9 +128,10 @@ int xen_hostmem_unmap(XenHostmem *h, uint32_t blob);
  * xen_hostmem_status: how a blob stands
  *
  * Returns 0 if it is mapped, -EINPROGRESS while it is being mapped, -EALREADY
- * while it is being unmapped, -ENOENT if it is not mapped. -EBUSY if the map
- * was refused, because the guest holds on to what was in its place or because
- * it cannot be granted and must not be trapped; asking forgets it.
+ * while it is being unmapped or settled() is due, -ENOENT if it is not mapped.
+ * -EBUSY if the map was refused, because the guest holds on to what was in its
+ * place or because it cannot be granted and must not be trapped; asking forgets
+ * it.
  */
 int xen_hostmem_status(XenHostmem *h, uint32_t blob);
 
