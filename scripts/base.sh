@@ -10,6 +10,7 @@
 # GiB that everything takes: the cache when it is empty, build/ of one checkout.
 CACHE_NEEDS=5
 BUILD_NEEDS=2
+KEEP_DAYS=14            # a base that no run has used is removed
 
 need_space()
 {
@@ -19,16 +20,28 @@ need_space()
         die "$folder has $free GiB free and $needed GiB are needed: $3"
 }
 
-install_mmdebstrap()
+need_folder()
 {
-    command -v mmdebstrap >/dev/null && return
+    mkdir -p "$1" 2>/dev/null || true
+    [ -w "$1" ] || die "$1 cannot be written to: $2"
+}
+
+# What the smallest of Debian's systems lack
+install_tools()
+{
+    missing=
+    for tool in mmdebstrap mount; do
+        command -v "$tool" >/dev/null || missing="$missing $tool"
+    done
+    [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null ||
-        die "mmdebstrap is missing: install it (Debian 12 or 13 has it as a package)"
-    step "installing mmdebstrap"
+        die "missing:$missing: install it (Debian 12 or 13 has a package of that name)"
+    step "installing$missing"
+    # shellcheck disable=SC2086 # a list
     logged apt sh -c 'apt-get update && DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y --no-install-recommends mmdebstrap' ||
-        die "mmdebstrap could not be installed: check the network, or run" \
-            "apt-get install mmdebstrap"
+        apt-get install -y --no-install-recommends "$@"' sh $missing ||
+        die "could not be installed:$missing: check the network, or run" \
+            "apt-get install$missing"
 }
 
 # The mirrors this machine uses itself, as "URI label" lines; none on a
@@ -92,7 +105,6 @@ make_base()
     flock -n 9 || { step "waiting for another run that makes the base '$name'"; flock 9; }
     [ -d "$dir" ] && return
     need_space "$CACHE" $CACHE_NEEDS "free some, or point XDG_CACHE_HOME at a larger disk"
-    install_mmdebstrap
     step "making the base system '$name' from Debian $SUITE packages (2 minutes)"
     rm -rf --one-file-system "$dir.tmp"
     bootstrap "$name" "$dir.tmp"
@@ -100,10 +112,21 @@ make_base()
     exec 9>&-
 }
 
+# Bases of other checkouts are theirs for as long as they are used.
+forget_old()
+{
+    touch "$(base_dir "$1")"
+    find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "base-$1-*" -mtime +$KEEP_DAYS \
+        -exec rm -rf --one-file-system {} +
+}
+
 need_root
-mkdir -p "$CACHE" "$BUILD"
+install_tools
+need_folder "$CACHE" "point XDG_CACHE_HOME at another folder"
+need_folder "$BUILD" "use a checkout that can be written to"
 [ -d "$BUILD/qemu" ] ||
     need_space "$BUILD" $BUILD_NEEDS "free some, or use a checkout on a larger disk"
 for name; do
     make_base "$name"
+    forget_old "$name"
 done

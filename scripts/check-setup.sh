@@ -34,14 +34,42 @@ fresh()
 
 forget()
 {
-    umount "$own_cache" "$tree/build" 2>/dev/null || true
-    rm -rf --one-file-system "$tree" "$work/cache"
+    for mounted in "$own_cache" "$tree/build" \
+        "$real_cache/$build_base/etc/apt/sources.list.d"; do
+        umount "$mounted" 2>/dev/null || true
+    done
+    rm -rf --one-file-system "$tree" "$work/cache" "$work/lists" "$work/mirror.log"
 }
 
 # Not a mount: what removes the case's files must not reach the real ones.
 lend_base()
 {
     ln -s "$real_cache/$build_base" "$own_cache/"
+}
+
+# The base's mirror is a folder with one package, qemu of VERSION, and no more in it
+# than that. The base is the real one: the list is over its own in this namespace only.
+lend_base_with_mirror()
+{
+    lend_base
+    # shellcheck disable=SC2016 # the inner shell expands it
+    "$in_base" sh -ec '
+        mirror=/src/build/mirror upstream=${1#*:}
+        mkdir -p "$mirror/qemu/debian/source"
+        cd "$mirror"
+        echo "${upstream%%+*}" >qemu/VERSION
+        tar -caf "qemu_${upstream%-*}.orig.tar.xz" qemu/VERSION
+        echo "3.0 (quilt)" >qemu/debian/source/format
+        printf "%s\n" "Source: qemu" "Maintainer: Nobody <nobody@localhost>" "" \
+            "Package: qemu-system-x86" "Architecture: any" >qemu/debian/control
+        printf "%s\n\n  * .\n\n -- %s  %s\n" "qemu ($1) unstable; urgency=low" \
+            "Nobody <nobody@localhost>" "Thu, 01 Jan 1970 00:00:00 +0000" \
+            >qemu/debian/changelog
+        dpkg-source -b qemu
+        dpkg-scansources . >Sources' sh "$1" >"$work/mirror.log" 2>&1 || cat "$work/mirror.log"
+    mkdir "$work/lists"
+    echo "deb [trusted=yes] file:/src/build/mirror ./" >"$work/lists/test.list"
+    mount --bind "$work/lists" "$real_cache/$build_base/etc/apt/sources.list.d"
 }
 
 # says NAME TEXT COMMAND...: it fails, and its output has the text
@@ -67,6 +95,14 @@ says not-root "sudo make demo" \
     setpriv --reuid 65534 --regid 65534 --clear-groups make demo
 
 fresh
+says no-namespaces "a container has to be a privileged one" \
+    setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin make demo
+
+fresh
+mount -t tmpfs -o ro nothing "$own_cache"
+says cache-read-only "point XDG_CACHE_HOME at another folder" scripts/base.sh build
+
+fresh
 mount -t tmpfs -o size=64m small "$own_cache"
 says no-disk-space "point XDG_CACHE_HOME at a larger disk" scripts/base.sh build
 
@@ -89,20 +125,47 @@ sed -i 's/^qemu_orig_sha256=.*/qemu_orig_sha256=0/' UPSTREAM
 says wrong-checksum "not what UPSTREAM pins" "$in_base" scripts/qemu-source.sh
 
 fresh
+lend_base
+mkdir "$own_cache/sources"
+cp "$real_cache/sources/"*.dsc "$own_cache/sources/"
+says download-that-was-interrupted "check the network" \
+    unshare --net "$in_base" scripts/qemu-source.sh
+
+# With the series' next version in the mirror it goes on, to where a patch has no file.
+fresh
+lend_base_with_mirror 1:10.0.99+ds-0+deb13u1
+says pinned-version-gone "does not apply to qemu 1:10.0.99+ds-0+deb13u1" \
+    "$in_base" scripts/qemu-source.sh
+
+fresh
+lend_base_with_mirror 1:11.0.0+ds-1
+says series-gone "the mirror has no qemu 10.0" "$in_base" scripts/qemu-source.sh
+
+fresh
+says runs-not-a-number "RUNS is a number" make fuzz RUNS=many
+
+fresh
 says qemu-src-missing "there is no /nowhere" env QEMU_SRC=/nowhere scripts/run.sh build
 
 fresh
 lend_base
 mkdir "$tree/build/qemu"
 echo 9.2.0 >"$tree/build/qemu/VERSION"
-says qemu-src-too-old "the patches are for 10.x" \
+says qemu-src-too-old "the patches are for 10.0" \
     env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
 
 fresh
 lend_base
 mkdir "$tree/build/qemu"
 echo 10.0.2 >"$tree/build/qemu/VERSION"
-says patch-does-not-apply "does not apply to this QEMU without fuzz" \
+says patch-does-not-apply "does not apply to QEMU_SRC (10.0.2) without fuzz" \
+    env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
+
+fresh
+lend_base
+mkdir -p "$tree/build/qemu/hw/xen/hostmem"
+echo 10.0.2 >"$tree/build/qemu/VERSION"
+says qemu-src-has-our-files "has our files already" \
     env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
 
 echo "1..$number"

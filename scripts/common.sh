@@ -51,6 +51,8 @@ need_root()
 {
     [ "$(id -u)" -eq 0 ] ||
         die "root is needed to build and to run the lab: sudo make ${XH_TARGET:-demo}"
+    unshare --mount --pid --fork true 2>/dev/null ||
+        die "no namespaces can be made here: a container has to be a privileged one"
 }
 
 # upstream KEY: a value pinned in the file UPSTREAM
@@ -64,7 +66,8 @@ upstream()
 # hash_of FILE...: one key for the contents of files
 hash_of()
 {
-    cat "$@" | sha256sum | cut -c1-16
+    sum=$(cat "$@" | sha256sum) || die "nothing can be kept without sha256sum"
+    echo "$sum" | cut -c1-16
 }
 
 # base_dir NAME: named by what it is made of; raise BASE_VERSION when base.sh
@@ -72,5 +75,6 @@ hash_of()
 BASE_VERSION=1
 base_dir()
 {
-    echo "$CACHE/base-$1-$SUITE-$BASE_VERSION-$(hash_of "$TOP/scripts/packages.$1")"
+    hash=$(hash_of "$TOP/scripts/packages.$1") || exit
+    echo "$CACHE/base-$1-$SUITE-$BASE_VERSION-$hash"
 }

@@ -12,7 +12,7 @@ inside()
 {
     root=$1
     shift
-    mount --bind "$root" "$root"
+    mount --rbind "$root" "$root"
     mount --bind "$TOP" "$root/src"
     mount --bind "$CACHE" "$root/cache"
     mount -t proc proc "$root/proc"

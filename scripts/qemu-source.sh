@@ -5,6 +5,8 @@
 # (patches/qemu) applied; build/qemu-plain-src, the same without; build/qemu-lab-src,
 # with what the lab's machine needs (patches/lab). Made anew when UPSTREAM, a patch
 # or QEMU_SRC changes. Runs in the build base; the downloaded package is kept in /cache.
+# Where the mirror has another version than UPSTREAM it is that of the same series, and
+# .version in the source says which.
 
 . "$(dirname "$0")/common.sh"
 
@@ -15,6 +17,7 @@ case ${1:-} in
 esac
 target=$TOP/build/$name-src
 store=/cache/sources
+SERIES=10.0
 
 check_sum()
 {
@@ -26,61 +29,115 @@ check_sum()
             "change $pin in UPSTREAM"
 }
 
-# The base may not be written to: apt's lists and state go to a folder that can be written to.
+# The files of a version's package, in the store
+package()
+{
+    plain=${1#*:}
+    dsc=$store/qemu_$plain.dsc
+    orig=$store/qemu_${plain%-*}.orig.tar.xz
+    debian=$store/qemu_$plain.debian.tar.xz
+}
+
+# The base may not be written to: apt's lists and state go to a folder that can be
+# written to.
+sources_apt()
+{
+    tool=$1
+    shift
+    "$tool" -o Dir::State::lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt \
+        -o Dir::Etc::sourcelist=/tmp/apt/sources.list -o Dir::Etc::sourceparts=- \
+        -o APT::Sandbox::User=root "$@"
+}
+
+# The version to use, of those the mirror has. A mirror forgets a version when the
+# next one is there, which is security's as a rule: the series is what counts then.
+available()
+{
+    versions=$(sources_apt apt-cache showsrc --only-source qemu |
+        sed -n 's/^Version: //p' | sort -V)
+    if echo "$versions" | grep -qxF "$1"; then
+        echo "$1"
+    else
+        echo "$versions" | grep -F ":$SERIES." | tail -n 1
+    fi
+}
+
+# What apt downloads it has checked. An interrupted download leaves nothing.
 fetch()
 {
-    version=$1
-    apt=/tmp/apt
-    mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-    sed -n 's/^deb /deb-src /p' /etc/apt/sources.list.d/*.list >"$apt/sources.list"
-    set -- -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" \
-        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root
-    apt-get "$@" -o APT::Update::Error-Mode=any update ||
+    pinned=$1
+    mkdir -p /tmp/apt/lists/partial /tmp/apt/archives/partial
+    sed -n 's/^deb /deb-src /p' /etc/apt/sources.list.d/*.list >/tmp/apt/sources.list
+    sources_apt apt-get -o APT::Update::Error-Mode=any update ||
         die "the package lists cannot be read: check the network and MIRROR"
-    cd "$store" || exit
-    apt-get "$@" source --download-only "qemu=$version" && return
-    there=$(apt-cache "$@" showsrc qemu | sed -n 's/^Version: //p' | sort -V | tail -n 1)
-    die "qemu $version cannot be had from the mirror, which has $there:" \
-        "change the qemu_ lines of UPSTREAM to that version"
+    version=$(available "$pinned")
+    [ -n "$version" ] ||
+        die "the mirror has no qemu $SERIES, which this is made for: MIRROR=http://..." \
+            "chooses another when the base system 'build' is made"
+    package "$version"
+    [ "$version" = "$pinned" ] || echo "the mirror has qemu $version, not $pinned"
+    if [ ! -e "$dsc" ] || [ ! -e "$orig" ] || [ ! -e "$debian" ]; then
+        rm -rf "$store/.new"
+        mkdir "$store/.new"
+        (cd "$store/.new" && sources_apt apt-get source --download-only "qemu=$version") ||
+            die "qemu $version could not be downloaded: check the network and the" \
+                "free space of the cache folder"
+        mv "$store/.new/"* "$store/"
+        rmdir "$store/.new"
+    fi
 }
 
 debian_source()
 {
-    version=$(upstream qemu_version)
-    plain=${version#*:}
-    dsc=$store/qemu_$plain.dsc
     mkdir -p "$store"
-    [ -e "$dsc" ] || fetch "$version"
-    check_sum "$store/qemu_${plain%-*}.orig.tar.xz" qemu_orig_sha256
-    check_sum "$store/qemu_$plain.debian.tar.xz" qemu_debian_sha256
+    version=$(upstream qemu_version)
+    package "$version"
+    if [ ! -e "$dsc" ] || [ ! -e "$orig" ] || [ ! -e "$debian" ]; then
+        fetch "$version"
+    fi
+    if [ "$version" = "$(upstream qemu_version)" ]; then
+        check_sum "$orig" qemu_orig_sha256
+        check_sum "$debian" qemu_debian_sha256
+    fi
+    what="qemu $version"
     dpkg-source --no-check --no-copy -x "$dsc" "$1"
+}
+
+check_user_source()
+{
+    version=$(cat "$1/VERSION" 2>/dev/null) || die "QEMU_SRC is not QEMU's source"
+    case $version in
+    $SERIES.*) ;;
+    *) die "QEMU_SRC is version $version; the patches are for $SERIES" ;;
+    esac
+    [ ! -e "$1/hw/xen/hostmem" ] ||
+        die "QEMU_SRC has our files already: name a tree without them and our patches"
+    what="QEMU_SRC ($version)"
 }
 
 user_source()
 {
     if [ -d "$QEMU_SRC" ]; then
+        check_user_source "$QEMU_SRC"
         cp -a "$QEMU_SRC" "$1"
     else
         mkdir "$1"
         tar -xf "$QEMU_SRC" -C "$1" --strip-components=1 ||
             die "QEMU_SRC is neither a folder nor a tarball: $(basename "$QEMU_SRC")"
+        check_user_source "$1"
     fi
-    version=$(cat "$1/VERSION" 2>/dev/null) || die "QEMU_SRC is not QEMU's source"
-    case $version in
-    10.*) ;;
-    *) die "QEMU_SRC is version $version; the patches are for 10.x" ;;
-    esac
 }
 
 apply_patches()
 {
     while read -r patch; do
         patch -d "$1" -F0 -p1 <"$TOP/patches/$queue/$patch" ||
-            die "patches/$queue/$patch does not apply to this QEMU without fuzz"
+            die "patches/$queue/$patch does not apply to $what without fuzz"
     done <"$TOP/patches/$queue/series"
 }
 
 key=$(hash_of "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP/patches/${queue:-qemu}"/*)-${QEMU_SRC:-}
+trap 'rm -rf "$target.tmp"' EXIT
 if [ "$(cat "$target/.key" 2>/dev/null)" = "$key" ] && [ -z "${QEMU_SRC:-}" ]; then
     exit 0
 fi
@@ -92,4 +149,5 @@ else
 fi
 [ -z "$queue" ] || apply_patches "$target.tmp"
 echo "$key" >"$target.tmp/.key"
+echo "$version" >"$target.tmp/.version"
 mv "$target.tmp" "$target"

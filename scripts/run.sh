@@ -8,12 +8,20 @@
 in_base="$TOP/scripts/in-base.sh"
 fast_suites="unit cost fuzz qtest lint setup"
 
+tell_version()
+{
+    version=$(cat "$BUILD/qemu-src/.version")
+    [ -n "${QEMU_SRC:-}" ] || [ "$version" = "$(upstream qemu_version)" ] ||
+        echo "    the mirror no longer has what UPSTREAM pins: qemu $version is used"
+}
+
 build()
 {
     "$TOP/scripts/base.sh" build dom0
     step "preparing QEMU's source"
     logged qemu-source "$in_base" scripts/qemu-source.sh ||
         die "QEMU's source could not be prepared"
+    tell_version
     step "building QEMU (minutes the first time)"
     logged qemu "$in_base" scripts/qemu.sh qemu-system-x86_64 "$@" ||
         die "QEMU could not be built"
@@ -97,6 +105,9 @@ check-all)
     report lab
     ;;
 fuzz)
+    case ${RUNS:-1} in
+    *[!0-9]*) die "RUNS is a number, not '$RUNS'" ;;
+    esac
     "$TOP/scripts/base.sh" build
     exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
     ;;
