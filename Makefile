@@ -16,7 +16,7 @@ help:
 	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
 	@echo 'make clean       remove build/; make distclean the cache too'
-	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU 10.x'
+	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU 10.0'
 	@echo 'MIRROR=URL                   Debian mirror, if not the machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 

@@ -170,7 +170,7 @@ static void backend_leaves(struct xen_hostmem *hm, enum xenbus_state backend)
 /*
  * After a reload the backend may still be busy with the end of the connection
  * before. If it saw us Initialising now, it would never see that we had been
- * Closed, and would have to keep all buffers in quarantine (R21).
+ * Closed, and would have to keep all buffers in quarantine (R21, R27).
  */
 static bool begin(struct xen_hostmem *hm, enum xenbus_state backend)
 {
@@ -283,6 +283,10 @@ static int suspend(struct xenbus_device *dev)
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
 	stop_and_wait(hm);
+	/*
+	 * Xen refuses to unmap a page. Linux warns of this and suspends all
+	 * the same; the driver stays stopped.
+	 */
 	if (!RB_EMPTY_ROOT(&hm->mappings))
 		return -EBUSY;
 	queue_work(system_freezable_wq, &hm->thaw_work);

@@ -96,7 +96,7 @@ class Boot:
         if self.name == "bench":
             qemus.append("qemu-system-x86_64-plain")
         return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
-                f"{BUILD}/lab/initrd.gz", *(f"{BUILD}/lab/{name}" for name in qemus)]
+                f"{BUILD}/lab/initrd.gz", f"{TOP}/docs/system/xen-virtio-gpu.rst", *(f"{BUILD}/lab/{name}" for name in qemus)]
 
     def kernel(self):
         """Xen with dom0 as its first module, or the same Linux alone."""

@@ -34,11 +34,11 @@ class Picture:
         return b"P6\n%d %d\n255\n" % (self.width, self.height) + self.rgb()
 
 
-def grab(path, seconds=60):
-    """The whole screen, of the VNC server at a unix socket."""
-    with socket.socket(socket.AF_UNIX) as s:
+def grab(address, seconds=60):
+    """The whole screen, of the VNC server at a unix socket's path or a (host, port)."""
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as s:
         s.settimeout(seconds)
-        s.connect(path)
+        s.connect(address)
         stream = s.makefile("rwb")
         picture = greet(stream)
         stream.write(b"\0\0\0\0" + PIXEL_FORMAT + struct.pack(">BxHi", 2, 1, RAW) +
