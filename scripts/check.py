@@ -75,7 +75,7 @@ def unit():
     if status:
         return [("build", "fail", tail(output, 40))]
     results = []
-    for program in ("ring", "window", "room", "session", "fault", "parked"):
+    for program in ("ring", "window", "room", "session", "fault", "parked", "gpu"):
         results += tap(program, [f"{folder}/tests/unit/test-{program}", "--tap"],
                        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1",
                             "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"})

@@ -24,7 +24,7 @@ static uint32_t ref_page(uint32_t ref)
     return (ref - 1) & 0xff;
 }
 
-static uint64_t identify(int fd)
+uint64_t fake_identify(int fd)
 {
     struct stat st;
 
@@ -81,7 +81,7 @@ static void check_quota(FakeGuest *f)
     g_assert_cmpuint(granted, <=, f->rules.quota);
 }
 
-static void check(FakeGuest *f)
+void fake_check(FakeGuest *f)
 {
     check_frames(f);
     check_quota(f);
@@ -101,7 +101,7 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
 {
     FakeGuest *f = opaque;
     FakeImport import = {
-        .buffer = identify(dmabuf), .pages = nr_pages, .live = true,
+        .buffer = fake_identify(dmabuf), .pages = nr_pages, .live = true,
     };
 
     g_assert_true(f->rules.grant);
@@ -140,7 +140,7 @@ static int fake_release(void *opaque, uint64_t handle, bool confirmed)
     return 0;
 }
 
-static int fake_dmabuf(void)
+int fake_dmabuf(void)
 {
     int fd = memfd_create("fake-dmabuf", MFD_CLOEXEC);
 
@@ -152,16 +152,20 @@ static void fake_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
 {
     FakeGuest *f = opaque;
 
+    f->exports_tried++;
+    if (f->on_export) {
+        f->on_export(f->user, blob, buf);
+        return;
+    }
     g_assert_true(f->blobs[blob].use == FAKE_IN_USE ||
                   f->blobs[blob].use == FAKE_MAP_PENDING);
     g_assert_cmpint(buf->dmabuf, ==, -1);
-    f->exports_tried++;
     buf->dmabuf = -1;
     if (f->export_error && (f->export_fails & (1u << blob))) {
         buf->reason = f->export_error;
     } else {
         buf->dmabuf = fake_dmabuf();
-        f->blobs[blob].buffer = identify(buf->dmabuf);
+        f->blobs[blob].buffer = fake_identify(buf->dmabuf);
     }
 }
 
@@ -227,12 +231,16 @@ static bool is_granted(const FakeGuest *f, const FakeBlob *b)
     return true;
 }
 
-/* What virtio-gpu-xen.c does: see how the blob stands now. */
+/* What virtio-gpu-xen-blob.c does: see how the blob stands now. */
 static void fake_settled(void *opaque, uint32_t blob)
 {
     FakeGuest *f = opaque;
     FakeBlob *b = &f->blobs[blob];
 
+    if (f->on_settled) {
+        f->on_settled(f->user, blob);
+        return;
+    }
     g_array_append_val(f->settled, blob);
     switch (xen_hostmem_window_status(f->w, blob)) {
     case 0:
@@ -344,7 +352,7 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
         .reason = reason,
         .shared_memory = ring,
     };
-    uint64_t buffer = dmabuf >= 0 ? identify(dmabuf) : 0;
+    uint64_t buffer = dmabuf >= 0 ? fake_identify(dmabuf) : 0;
     int rc = xen_hostmem_window_map(f->w, blob, first * XEN_HOSTMEM_PAGE_SIZE,
                                     &buf);
 
@@ -361,7 +369,7 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
         /* Taken over on error as well. */
         g_assert_cmpint(fcntl(dmabuf, F_GETFD), ==, -1);
     }
-    check(f);
+    fake_check(f);
     return rc;
 }
 
@@ -400,7 +408,7 @@ int fake_unmap(FakeGuest *f, uint32_t blob)
     } else {
         b->use = before.use;
     }
-    check(f);
+    fake_check(f);
     return rc;
 }
 
@@ -410,7 +418,7 @@ void fake_reset(FakeGuest *f)
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         f->blobs[blob].use = FAKE_UNUSED;
     }
-    check(f);
+    fake_check(f);
 }
 
 void fake_arrive(FakeGuest *f)
@@ -433,14 +441,14 @@ void fake_leaving(FakeGuest *f)
     xen_hostmem_window_leaving(f->w);
     f->connected = false;
     f->leaving = true;
-    check(f);
+    fake_check(f);
 }
 
 void fake_leave(FakeGuest *f)
 {
     fake_leaving(f);
     fake_forget_frames(f);
-    check(f);           /* its trapped accesses are served meanwhile */
+    fake_check(f);           /* its trapped accesses are served meanwhile */
     disconnect(f, true);
 }
 
@@ -500,7 +508,7 @@ void fake_answer_nth(FakeGuest *f, unsigned n, int32_t status)
     };
     xen_hostmem_window_reply(f->w, &reply);
     if (f->busy) {
-        check(f);
+        fake_check(f);
     } else {
         fake_pump(f);
     }
@@ -528,7 +536,7 @@ void fake_pass(FakeGuest *f, int64_t ms)
         if (f->ticking) {
             f->ticking = xen_hostmem_window_tick(f->w);
         }
-        check(f);
+        fake_check(f);
     }
 }
 
@@ -538,7 +546,7 @@ void fake_pump(FakeGuest *f)
     f->woken = false;
     f->ticking = true;
     xen_hostmem_window_pump(f->w);
-    check(f);
+    fake_check(f);
 }
 
 bool fake_take_settled(FakeGuest *f, uint32_t blob)

@@ -63,7 +63,16 @@ typedef struct FakeGuest {
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() knows without asking */
     bool busy;                          /* the main loop pumps later */
+
+    /* The window's user, if it is not the functions below: */
+    XenHostmemSettled *on_settled;
+    XenHostmemExport *on_export;
+    void *user;
 } FakeGuest;
+
+/* A new descriptor of memory that has an identity of its own. */
+int fake_dmabuf(void);
+uint64_t fake_identify(int fd);
 
 /* Grants and traps, without a quota. */
 FakeGuest *fake_guest_new(void);
@@ -73,6 +82,9 @@ FakeGuest *fake_guest_new_size(const XenHostmemRules *rules, uint64_t size);
 
 /* Frees all, after checking that nothing leaked. */
 void fake_guest_free(FakeGuest *f);
+
+/* Do the invariants hold? The functions below ask, too. */
+void fake_check(FakeGuest *f);
 
 /* The GPU's calls. Return what the window returned. */
 int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages);

@@ -113,6 +113,27 @@ static void step_shortage(Session *s)
     s->f->export_fails = pick(s, 2) ? 0 : pick(s, 256) << 1;
 }
 
+void session_step_others(Session *s)
+{
+    switch (pick(s, 9)) {
+    case 0 ... 3:
+        step_answer(s);
+        break;
+    case 4:
+        fake_pump(s->f);
+        break;
+    case 5:
+        fake_pass(s->f, (1 + pick(s, 40)) * 1000);
+        break;
+    case 6 ... 7:
+        step_frontend(s);
+        break;
+    case 8:
+        step_shortage(s);
+        break;
+    }
+}
+
 void session_step(Session *s)
 {
     switch (pick(s, 17)) {
@@ -122,25 +143,13 @@ void session_step(Session *s)
     case 4 ... 6:
         fake_unmap(s->f, pick_blob(s));
         break;
-    case 7 ... 10:
-        step_answer(s);
-        break;
-    case 11:
-        fake_pump(s->f);
-        break;
-    case 12:
-        fake_pass(s->f, (1 + pick(s, 40)) * 1000);
-        break;
-    case 13 ... 14:
-        step_frontend(s);
-        break;
-    case 15:
+    case 7:
         if (!pick(s, 6)) {
             fake_reset(s->f);
         }
         break;
-    case 16:
-        step_shortage(s);
+    default:
+        session_step_others(s);
         break;
     }
 }
@@ -173,7 +182,7 @@ static void recover(FakeGuest *f)
     xen_hostmem_window_look(f->w, check_recovered, f);
 }
 
-void session_finish(Session *s)
+void session_recover(Session *s)
 {
     FakeGuest *f = s->f;
 
@@ -185,6 +194,13 @@ void session_finish(Session *s)
         fake_arrive(f);
     }
     recover(f);
+}
+
+void session_finish(Session *s)
+{
+    FakeGuest *f = s->f;
+
+    session_recover(s);
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         if (f->blobs[blob].use == FAKE_IN_USE) {
             fake_unmap(f, blob);

@@ -23,6 +23,12 @@ void session_start(Session *s, SessionPick *pick, void *source);
 /* The fake guest holds I1, I2, I5 and I7 after it. */
 void session_step(Session *s);
 
+/* One of the guest's driver, the kernel or time alone. */
+void session_step_others(Session *s);
+
+/* The shortages end, and the guest does what it is asked, for a while. */
+void session_recover(Session *s);
+
 /*
  * From here on the guest does what it is asked: all must come to an end (I3),
  * and nothing may leak (I8).

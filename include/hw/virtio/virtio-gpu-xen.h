@@ -10,6 +10,7 @@
 
 #include "hw/virtio/virtio-gpu.h"
 #include "hw/xen/xen-hostmem.h"
+
 /**
  * virtio_gpu_xen_realize: create the backend for the device's window
  *
@@ -47,6 +48,19 @@ bool virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
 bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
                                struct virtio_gpu_ctrl_command *cmd,
                                struct virtio_gpu_simple_resource *res);
+
+/**
+ * virtio_gpu_xen_settled: XenHostmemSettled of the device, @opaque
+ *
+ * Answers what is parked for the resource, or processes it anew.
+ */
+void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id);
+
+/**
+ * virtio_gpu_xen_export_again: XenHostmemExport of the device, @opaque
+ */
+void virtio_gpu_xen_export_again(void *opaque, uint32_t resource_id,
+                                 XenHostmemBuffer *buf);
 
 /**
  * virtio_gpu_xen_export: the dma-buf of a blob's memory

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The trace events of virtio-gpu-xen-blob.c, for a build without QEMU. */
+#ifndef SHIM_TRACE_H
+#define SHIM_TRACE_H
+
+#define trace_virtio_gpu_xen_map(res, offset, size)
+#define trace_virtio_gpu_xen_renderer_map(res, ret)
+#define trace_virtio_gpu_xen_settled(res, status)
+#define trace_virtio_gpu_xen_unmap(res)
+
+#endif

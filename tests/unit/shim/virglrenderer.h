@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What virtio-gpu-xen-blob.c uses of virglrenderer; the test stands for it. */
+#ifndef VIRGLRENDERER_H
+#define VIRGLRENDERER_H
+
+#define VIRGL_VERSION_MAJOR 1
+
+int virgl_renderer_resource_map(uint32_t res, void **map, uint64_t *size);
+int virgl_renderer_resource_unmap(uint32_t res);
+int virgl_renderer_resource_get_map_info(uint32_t res, uint32_t *info);
+void virgl_renderer_force_ctx_0(void);
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The commands of blobs: any order of them, to a guest's driver that does
+ * anything, and a main loop that comes late
+ *
+ * What QEMU does around them is done here as patches/qemu has it. The fake
+ * guest holds the invariants; what it takes for in use is what a guest may,
+ * by the answers it got.
+ */
+
+#include "qemu/osdep.h"
+#include "hw/virtio/virtio-gpu-xen.h"
+#include <virglrenderer.h>
+#include "session.h"
+
+#define SESSIONS    400
+#define STEPS       400
+
+typedef struct Command {
+    struct virtio_gpu_ctrl_command cmd;     /* first: it is freed as that */
+    uint32_t blob;
+    uint64_t first;                         /* page of the window */
+    unsigned serial;
+} Command;
+
+static struct {
+    Session s;
+    VirtIOGPU g;
+    void *memory[FAKE_BLOBS + 1];           /* what the renderer has mapped */
+    unsigned sent, answered;
+    unsigned ended[FAKE_BLOBS + 1];         /* serial of the last end */
+} gpu;
+
+static unsigned pick(unsigned n)
+{
+    return gpu.s.pick(gpu.s.source, n);
+}
+
+static FakeBlob *fake_blob(uint32_t blob)
+{
+    return &gpu.s.f->blobs[blob];
+}
+
+/* The backend */
+
+int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
+                    const XenHostmemBuffer *buf)
+{
+    uint64_t buffer = buf->dmabuf >= 0 ? fake_identify(buf->dmabuf) : 0;
+    int rc = xen_hostmem_window_map(gpu.s.f->w, blob, offset, buf);
+
+    if (rc == 0 || rc == -EINPROGRESS) {
+        *fake_blob(blob) = (FakeBlob) {
+            .use = FAKE_MAP_PENDING,
+            .first = offset / XEN_HOSTMEM_PAGE_SIZE,
+            .pages = buf->size / XEN_HOSTMEM_PAGE_SIZE,
+            .buffer = buffer,
+            .host = buf->host,
+        };
+    }
+    return rc;
+}
+
+int xen_hostmem_unmap(XenHostmem *h, uint32_t blob)
+{
+    return xen_hostmem_window_unmap(gpu.s.f->w, blob);
+}
+
+int xen_hostmem_status(XenHostmem *h, uint32_t blob)
+{
+    return xen_hostmem_window_status(gpu.s.f->w, blob);
+}
+
+void xen_hostmem_reset(XenHostmem *h)
+{
+    xen_hostmem_window_reset(gpu.s.f->w);
+}
+
+/* The renderer */
+
+static struct virtio_gpu_simple_resource *find(uint32_t blob)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    QTAILQ_FOREACH(res, &gpu.g.reslist, next) {
+        if (res->resource_id == blob) {
+            return res;
+        }
+    }
+    return NULL;
+}
+
+int virgl_renderer_resource_map(uint32_t blob, void **map, uint64_t *size)
+{
+    if (gpu.memory[blob] || !pick(30)) {
+        return -EINVAL;
+    }
+    *size = find(blob)->blob_size;
+    *map = gpu.memory[blob] = g_malloc0(*size);
+    return 0;
+}
+
+int virgl_renderer_resource_unmap(uint32_t blob)
+{
+    if (!gpu.memory[blob]) {
+        return -EINVAL;
+    }
+    g_clear_pointer(&gpu.memory[blob], g_free);
+    return 0;
+}
+
+int virgl_renderer_resource_get_map_info(uint32_t blob, uint32_t *info)
+{
+    *info = 1;
+    return 0;
+}
+
+void virgl_renderer_force_ctx_0(void)
+{
+}
+
+void virtio_gpu_xen_export(uint32_t blob, XenHostmemBuffer *buf)
+{
+    g_assert_nonnull(find(blob));
+    buf->dmabuf = -1;
+    buf->shared_memory = pick(2);
+    if (pick(6)) {
+        buf->dmabuf = fake_dmabuf();
+        fake_blob(blob)->buffer = fake_identify(buf->dmabuf);
+    } else {
+        buf->reason = pick(2) ? XEN_HOSTMEM_REASON_NO_DESCRIPTORS :
+                      XEN_HOSTMEM_REASON_NOT_EXPORTABLE;
+    }
+}
+
+/* QEMU's control queue */
+
+void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                              struct virtio_gpu_ctrl_hdr *resp, size_t len)
+{
+    Command *c = (Command *)cmd;
+
+    g_assert_false(cmd->finished);
+    cmd->finished = true;
+    gpu.answered++;
+    if (resp->type != VIRTIO_GPU_RESP_OK_MAP_INFO) {
+        return;
+    }
+    g_assert_cmpuint(fake_blob(c->blob)->first, ==, c->first);
+    if (c->serial > gpu.ended[c->blob]) {
+        fake_blob(c->blob)->use = FAKE_IN_USE;
+    }
+}
+
+void virtio_gpu_ctrl_response_nodata(VirtIOGPU *g,
+                                     struct virtio_gpu_ctrl_command *cmd,
+                                     enum virtio_gpu_ctrl_type type)
+{
+    struct virtio_gpu_ctrl_hdr resp = { .type = type };
+
+    virtio_gpu_ctrl_response(g, cmd, &resp, sizeof(resp));
+}
+
+static void create(Command *c)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    if (find(c->blob)) {
+        c->cmd.error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+        return;
+    }
+    res = g_new0(struct virtio_gpu_simple_resource, 1);
+    res->resource_id = c->blob;
+    res->blob_size = (1 + pick(12)) * XEN_HOSTMEM_PAGE_SIZE;
+    QTAILQ_INSERT_HEAD(&gpu.g.reslist, res, next);
+}
+
+static void forget(struct virtio_gpu_simple_resource *res)
+{
+    g_assert_null(gpu.memory[res->resource_id]);
+    QTAILQ_REMOVE(&gpu.g.reslist, res, next);
+    g_free(res);
+}
+
+/* virtio_gpu_virgl_process_cmd(); true if it is parked */
+static bool process(Command *c)
+{
+    struct virtio_gpu_simple_resource *res = find(c->blob);
+    VirtIOGPU *g = &gpu.g;
+
+    c->cmd.error = 0;
+    if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
+        create(c);
+    } else if (!res) {
+        c->cmd.error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    } else if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB) {
+        virtio_gpu_xen_map_blob(g, &c->cmd, res,
+                                c->first * XEN_HOSTMEM_PAGE_SIZE);
+    } else if (!virtio_gpu_xen_unmap_blob(g, &c->cmd, res) &&
+               c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+        forget(res);
+    }
+    if (virtio_gpu_parked_holds(g->parked, &c->cmd)) {
+        return true;
+    }
+    if (!c->cmd.finished) {
+        virtio_gpu_ctrl_response_nodata(g, &c->cmd, c->cmd.error ?:
+                                        VIRTIO_GPU_RESP_OK_NODATA);
+    }
+    return false;
+}
+
+void virtio_gpu_process_cmdq(VirtIOGPU *g)
+{
+    g_assert_false(g->processing_cmdq);
+    g->processing_cmdq = true;
+    while (!QTAILQ_EMPTY(&g->cmdq)) {
+        struct virtio_gpu_ctrl_command *cmd = QTAILQ_FIRST(&g->cmdq);
+        bool parked = process((Command *)cmd);
+
+        QTAILQ_REMOVE(&g->cmdq, cmd, next);
+        if (!parked) {
+            g_free(cmd);
+        }
+    }
+    g->processing_cmdq = false;
+}
+
+void virtio_gpu_virgl_fence_poll(VirtIOGPU *g)
+{
+}
+
+/* The guest */
+
+static void send_one(void)
+{
+    static const uint32_t types[] = {
+        VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB,
+        VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB,
+        VIRTIO_GPU_CMD_RESOURCE_UNREF,
+    };
+    Command *c = g_new0(Command, 1);
+
+    c->cmd.cmd_hdr.type = types[pick(G_N_ELEMENTS(types))];
+    c->blob = 1 + pick(FAKE_BLOBS);
+    c->first = pick(FAKE_PAGES + 2);
+    c->serial = ++gpu.sent;
+    if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB ||
+        c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+        gpu.ended[c->blob] = c->serial;
+        fake_blob(c->blob)->use = FAKE_UNUSED;
+    }
+    QTAILQ_INSERT_TAIL(&gpu.g.cmdq, &c->cmd, next);
+}
+
+/* virtio_gpu_gl_reset() */
+static void reset(void)
+{
+    struct virtio_gpu_ctrl_command *cmd;
+
+    virtio_gpu_xen_reset(&gpu.g);
+    while ((cmd = QTAILQ_FIRST(&gpu.g.cmdq))) {
+        QTAILQ_REMOVE(&gpu.g.cmdq, cmd, next);
+        g_free(cmd);
+        gpu.answered++;
+    }
+    while (!QTAILQ_EMPTY(&gpu.g.reslist)) {
+        forget(QTAILQ_FIRST(&gpu.g.reslist));
+    }
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        fake_blob(blob)->use = FAKE_UNUSED;
+    }
+}
+
+/* What traps is served from memory that is there. */
+static void touch(void)
+{
+    for (uint64_t page = 0; page < FAKE_PAGES; page++) {
+        uint64_t len = XEN_HOSTMEM_PAGE_SIZE;
+        uint8_t *host = xen_hostmem_window_host(
+            gpu.s.f->w, page * XEN_HOSTMEM_PAGE_SIZE, &len);
+
+        if (host) {
+            memset(host, page, len);
+        }
+    }
+}
+
+static void step(void)
+{
+    switch (pick(20)) {
+    case 0 ... 7:
+        for (unsigned n = 1 + pick(3); n; n--) {
+            send_one();
+        }
+        virtio_gpu_process_cmdq(&gpu.g);
+        break;
+    case 8:
+        if (!pick(6)) {
+            reset();
+        }
+        break;
+    default:
+        session_step_others(&gpu.s);
+        break;
+    }
+    touch();
+    fake_check(gpu.s.f);
+}
+
+/* Each command is answered in the end, once (I3); nothing is left (I8). */
+static void finish(void)
+{
+    session_recover(&gpu.s);
+    g_assert_cmpuint(gpu.answered, ==, gpu.sent);
+    reset();
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        fake_blob(blob)->host = NULL;
+    }
+    virtio_gpu_parked_free(gpu.g.parked);
+    session_recover(&gpu.s);
+    fake_guest_free(gpu.s.f);
+}
+
+static unsigned pick_random(void *source, unsigned n)
+{
+    return g_rand_int_range(source, 0, n);
+}
+
+static void test_random(void)
+{
+    for (uint32_t seed = 1; seed <= SESSIONS; seed++) {
+        g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+
+        memset(&gpu, 0, sizeof(gpu));
+        g_test_message("seed %u", seed);
+        session_start(&gpu.s, pick_random, rand);
+        gpu.s.f->on_settled = virtio_gpu_xen_settled;
+        gpu.s.f->on_export = virtio_gpu_xen_export_again;
+        gpu.s.f->user = &gpu.g;
+        gpu.g.parked = virtio_gpu_parked_new();
+        gpu.g.xen = (XenHostmem *)&gpu;     /* not NULL, and not looked into */
+        QTAILQ_INIT(&gpu.g.cmdq);
+        QTAILQ_INIT(&gpu.g.reslist);
+        for (int i = 0; i < STEPS; i++) {
+            step();
+        }
+        finish();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/gpu/random", test_random);
+    return g_test_run();
+}
