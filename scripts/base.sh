@@ -115,8 +115,7 @@ make_base()
 # Bases of other checkouts are theirs for as long as they are used.
 forget_old()
 {
-    touch "$(base_dir "$1")"
-    find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "base-$1-*" -mtime +$KEEP_DAYS \
+    find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "base-$1-*" ! -name "*.tmp" -mtime +$KEEP_DAYS \
         -exec rm -rf --one-file-system {} +
 }
 

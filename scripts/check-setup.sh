@@ -35,10 +35,11 @@ fresh()
 forget()
 {
     for mounted in "$own_cache" "$tree/build" \
-        "$real_cache/$build_base/etc/apt/sources.list.d"; do
+        "$real_cache/$build_base/etc/apt/sources.list.d" \
+        "$real_cache/$build_base/etc/apt/sources.list"; do
         umount "$mounted" 2>/dev/null || true
     done
-    rm -rf --one-file-system "$tree" "$work/cache" "$work/lists" "$work/mirror.log"
+    rm -rf --one-file-system "$tree" "$work/cache" "$work/lists" "$work/mirror.log" "$work/first.log"
 }
 
 # Not a mount: what removes the case's files must not reach the real ones.
@@ -68,8 +69,10 @@ lend_base_with_mirror()
         dpkg-source -b qemu
         dpkg-scansources . >Sources' sh "$1" >"$work/mirror.log" 2>&1 || cat "$work/mirror.log"
     mkdir "$work/lists"
-    echo "deb [trusted=yes] file:/src/build/mirror ./" >"$work/lists/test.list"
+    echo "deb [trusted=yes] copy:/src/build/mirror ./" >"$work/lists/test.list"
     mount --bind "$work/lists" "$real_cache/$build_base/etc/apt/sources.list.d"
+    list=$real_cache/$build_base/etc/apt/sources.list
+    [ ! -s "$list" ] || mount --bind /dev/null "$list"
 }
 
 # says NAME TEXT COMMAND...: it fails, and its output has the text
@@ -120,14 +123,18 @@ says no-network-for-qemu "check the network" \
 
 fresh
 lend_base
-cp -r "$real_cache/sources" "$own_cache/"
-sed -i 's/^qemu_orig_sha256=.*/qemu_orig_sha256=0/' UPSTREAM
+mkdir "$own_cache/sources"
+pinned=$(upstream qemu_version)
+pinned=${pinned#*:}
+for file in "$pinned.dsc" "${pinned%-*}.orig.tar.xz" "$pinned.debian.tar.xz"; do
+    touch "$own_cache/sources/qemu_$file"
+done
 says wrong-checksum "not what UPSTREAM pins" "$in_base" scripts/qemu-source.sh
 
 fresh
 lend_base
 mkdir "$own_cache/sources"
-cp "$real_cache/sources/"*.dsc "$own_cache/sources/"
+touch "$own_cache/sources/qemu_$pinned.dsc"
 says download-that-was-interrupted "check the network" \
     unshare --net "$in_base" scripts/qemu-source.sh
 
@@ -136,6 +143,14 @@ fresh
 lend_base_with_mirror 1:10.0.99+ds-0+deb13u1
 says pinned-version-gone "does not apply to qemu 1:10.0.99+ds-0+deb13u1" \
     "$in_base" scripts/qemu-source.sh
+
+# What was taken instead is there offline, too.
+fresh
+lend_base_with_mirror 1:10.0.99+ds-0+deb13u1
+"$in_base" scripts/qemu-source.sh >"$work/first.log" 2>&1 || true
+rm -r "$tree/build/mirror"
+says pinned-version-gone-offline "does not apply to qemu 1:10.0.99+ds-0+deb13u1" \
+    unshare --net "$in_base" scripts/qemu-source.sh
 
 fresh
 lend_base_with_mirror 1:11.0.0+ds-1

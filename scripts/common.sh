@@ -66,6 +66,7 @@ upstream()
 # hash_of FILE...: one key for the contents of files
 hash_of()
 {
+    cat "$@" >/dev/null || die "this checkout is not complete"
     sum=$(cat "$@" | sha256sum) || die "nothing can be kept without sha256sum"
     echo "$sum" | cut -c1-16
 }

@@ -43,5 +43,6 @@ fi
 need_root
 dir=$(base_dir build)
 [ -d "$dir" ] || die "there is no build base yet: run scripts/base.sh build"
+touch "$dir"            # base.sh removes what is not used
 XH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private \
     "$0" "$dir" "$@"

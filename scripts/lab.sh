@@ -15,6 +15,7 @@ key=$(hash_of "$TOP"/tests/lab/image/* "$TOP/tests/lab/initrd.sh")
 image=images/$(basename "$base")-$key
 
 need_root
+touch "$(base_dir dom0)"        # base.sh removes what is not used
 mkdir -p "$CACHE/images" "$BUILD/lab"
 exec 9>"$CACHE/images.lock"
 flock 9

@@ -62,39 +62,60 @@ available()
     fi
 }
 
+is_here()
+{
+    package "$1"
+    [ -e "$dsc" ] && [ -e "$orig" ] && [ -e "$debian" ]
+}
+
+# The version that is here for what UPSTREAM pins: another one, if that is what the
+# mirror had when it was asked.
+chosen()
+{
+    pinned=$(upstream qemu_version)
+    instead=$(cat "$store/.instead-of-$pinned" 2>/dev/null) || instead=$pinned
+    if ! is_here "$pinned" && is_here "$instead"; then
+        echo "$instead"
+    else
+        echo "$pinned"
+    fi
+}
+
 # What apt downloads it has checked. An interrupted download leaves nothing.
 fetch()
 {
     pinned=$1
     mkdir -p /tmp/apt/lists/partial /tmp/apt/archives/partial
-    sed -n 's/^deb /deb-src /p' /etc/apt/sources.list.d/*.list >/tmp/apt/sources.list
+    # Which of them it is, mmdebstrap decides.
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+        sed -n 's/^deb /deb-src /p' >/tmp/apt/sources.list
     sources_apt apt-get -o APT::Update::Error-Mode=any update ||
         die "the package lists cannot be read: check the network and MIRROR"
     version=$(available "$pinned")
     [ -n "$version" ] ||
         die "the mirror has no qemu $SERIES, which this is made for: MIRROR=http://..." \
             "chooses another when the base system 'build' is made"
-    package "$version"
-    [ "$version" = "$pinned" ] || echo "the mirror has qemu $version, not $pinned"
-    if [ ! -e "$dsc" ] || [ ! -e "$orig" ] || [ ! -e "$debian" ]; then
-        rm -rf "$store/.new"
-        mkdir "$store/.new"
-        (cd "$store/.new" && sources_apt apt-get source --download-only "qemu=$version") ||
-            die "qemu $version could not be downloaded: check the network and the" \
-                "free space of the cache folder"
-        mv "$store/.new/"* "$store/"
-        rmdir "$store/.new"
+    if [ "$version" != "$pinned" ]; then
+        echo "the mirror has qemu $version, not $pinned"
+        echo "$version" >"$store/.instead-of-$pinned"
     fi
+    is_here "$version" && return
+    new=$(mktemp -d "$store/.new.XXXXXX")
+    if ! (cd "$new" && sources_apt apt-get source --download-only "qemu=$version"); then
+        rm -rf "$new"
+        die "qemu $version could not be downloaded: check the network and the" \
+            "free space of the cache folder"
+    fi
+    mv "$new/"* "$store/"
+    rmdir "$new"
 }
 
 debian_source()
 {
     mkdir -p "$store"
-    version=$(upstream qemu_version)
+    version=$(chosen)
+    is_here "$version" || fetch "$version"
     package "$version"
-    if [ ! -e "$dsc" ] || [ ! -e "$orig" ] || [ ! -e "$debian" ]; then
-        fetch "$version"
-    fi
     if [ "$version" = "$(upstream qemu_version)" ]; then
         check_sum "$orig" qemu_orig_sha256
         check_sum "$debian" qemu_debian_sha256
@@ -136,11 +157,11 @@ apply_patches()
     done <"$TOP/patches/$queue/series"
 }
 
-key=$(hash_of "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP/patches/${queue:-qemu}"/*)-${QEMU_SRC:-}
-trap 'rm -rf "$target.tmp"' EXIT
-if [ "$(cat "$target/.key" 2>/dev/null)" = "$key" ] && [ -z "${QEMU_SRC:-}" ]; then
+key=$(hash_of "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP/patches/${queue:-qemu}"/*)
+if [ "$(cat "$target/.key" 2>/dev/null)" = "$key-$(chosen)" ] && [ -z "${QEMU_SRC:-}" ]; then
     exit 0
 fi
+trap 'rm -rf "$target.tmp"' EXIT
 rm -rf "$target" "$target.tmp"
 if [ -n "${QEMU_SRC:-}" ]; then
     user_source "$target.tmp"
@@ -148,6 +169,6 @@ else
     debian_source "$target.tmp"
 fi
 [ -z "$queue" ] || apply_patches "$target.tmp"
-echo "$key" >"$target.tmp/.key"
+echo "$key-${QEMU_SRC:-$version}" >"$target.tmp/.key"
 echo "$version" >"$target.tmp/.version"
 mv "$target.tmp" "$target"

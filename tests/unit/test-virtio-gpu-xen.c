@@ -143,6 +143,12 @@ void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     g_assert_false(cmd->finished);
     cmd->finished = true;
     gpu.answered++;
+    if (resp->type == VIRTIO_GPU_RESP_OK_NODATA &&
+        cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
+        /* The guest may use the range for another (I7). */
+        g_assert_cmpint(xen_hostmem_window_status(gpu.s.f->w, c->blob), ==,
+                        -ENOENT);
+    }
     if (resp->type != VIRTIO_GPU_RESP_OK_MAP_INFO) {
         return;
     }
@@ -313,6 +319,11 @@ static void finish(void)
 {
     session_recover(&gpu.s);
     g_assert_cmpuint(gpu.answered, ==, gpu.sent);
+    for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
+        bool mapped = !xen_hostmem_window_status(gpu.s.f->w, blob);
+
+        g_assert_true(mapped == !!gpu.memory[blob]);
+    }
     reset();
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         fake_blob(blob)->host = NULL;
