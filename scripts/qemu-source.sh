@@ -17,7 +17,7 @@ case ${1:-} in
 esac
 target=$TOP/build/$name-src
 store=/cache/sources
-SERIES=10.0
+SERIES=$(upstream qemu_version | sed 's/^.*:\([0-9]*\.[0-9]*\)\..*/\1/')
 
 check_sum()
 {

@@ -8,6 +8,15 @@
 #include "qemu/osdep.h"
 #include "fake-guest.h"
 
+/* Memory that is never granted. */
+static XenHostmemBuffer unexportable(void *host, uint64_t size)
+{
+    return (XenHostmemBuffer) {
+        .size = size, .host = host, .dmabuf = -1,
+        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
+    };
+}
+
 static int map_unexportable(FakeGuest *f, uint32_t blob, uint64_t first,
                             uint64_t pages)
 {
@@ -91,10 +100,7 @@ static void test_too_many(void)
 {
     XenHostmemRules rules = { true, true, FAKE_SIZE };
     uint8_t host[1];
-    XenHostmemBuffer buf = {
-        .size = sizeof(host), .host = host, .dmabuf = -1,
-        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
-    };
+    XenHostmemBuffer buf = unexportable(host, sizeof(host));
     FakeGuest *f = fake_guest_new_size(&rules, (XEN_HOSTMEM_MAX_BLOBS + 1ull) *
                                                XEN_HOSTMEM_PAGE_SIZE);
     uint32_t blob;
@@ -130,10 +136,7 @@ static void test_partial_page(void)
 {
     FakeGuest *f = fake_guest_new();
     uint8_t host[100];
-    XenHostmemBuffer buf = {
-        .size = sizeof(host), .host = host, .dmabuf = -1,
-        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
-    };
+    XenHostmemBuffer buf = unexportable(host, sizeof(host));
     uint64_t len = 8;
 
     g_assert_cmpint(xen_hostmem_window_map(f->w, 1, 4096, &buf), ==, 0);
@@ -220,10 +223,7 @@ static void test_settling(void)
 {
     FakeGuest *f = fake_guest_new();
     uint8_t host[1];
-    XenHostmemBuffer buf = {
-        .size = sizeof(host), .host = host, .dmabuf = -1,
-        .reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE,
-    };
+    XenHostmemBuffer buf = unexportable(host, sizeof(host));
 
     fake_arrive(f);
     f->busy = true;
