@@ -1,17 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: a blob's commands, and who waits
+ * Virtio GPU: host visible memory on Xen: a blob's commands
+ *
+ * A command that has to wait for the guest is deferred: it leaves the control
+ * queue, which goes on (I3).  Commands for one resource keep their order: what
+ * comes while one is deferred waits behind it.
  */
 
 #include "qemu/osdep.h"
 #include "qemu/log.h"
-#include "hw/virtio/virtio-gpu-parked.h"
+#include "qemu/main-loop.h"
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "trace.h"
+#include "virtio-gpu-xen-blob.h"
 
 #include <virglrenderer.h>
 
-#if VIRGL_VERSION_MAJOR >= 1
+/* Deferring */
+
+static VirtIOGPUXenResult defer(struct virtio_gpu_ctrl_command *cmd,
+                                uint32_t resource_id)
+{
+    cmd->deferred_for = resource_id;
+    return VIRTIO_GPU_XEN_DEFERRED;
+}
+
+/* The oldest command that is deferred for the resource, or NULL */
+static struct virtio_gpu_ctrl_command *find_deferred(VirtIOGPU *g,
+                                                     uint32_t resource_id)
+{
+    struct virtio_gpu_ctrl_command *cmd;
+
+    QTAILQ_FOREACH(cmd, &g->deferredq, next) {
+        if (cmd->deferred_for == resource_id) {
+            return cmd;
+        }
+    }
+    return NULL;
+}
+
+/* Back into the control queue, before what came later, and in order. */
+static void resume_deferred(VirtIOGPU *g, uint32_t resource_id)
+{
+    struct virtio_gpu_ctrl_command *cmd, *last = NULL;
+
+    while ((cmd = find_deferred(g, resource_id))) {
+        QTAILQ_REMOVE(&g->deferredq, cmd, next);
+        if (last) {
+            QTAILQ_INSERT_AFTER(&g->cmdq, last, cmd, next);
+        } else {
+            QTAILQ_INSERT_HEAD(&g->cmdq, cmd, next);
+        }
+        last = cmd;
+    }
+    if (last) {
+        qemu_bh_schedule(g->ctrl_bh);
+    }
+}
+
+/* Answers */
 
 static void answer_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
                        uint32_t resource_id)
@@ -24,75 +71,52 @@ static void answer_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     virtio_gpu_ctrl_response(g, cmd, &resp.hdr, sizeof(resp));
 }
 
-static void refuse_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
+static void end_map(VirtIOGPU *g, uint32_t resource_id, bool mapped)
 {
-    virtio_gpu_ctrl_response_nodata(g, cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
-}
+    struct virtio_gpu_ctrl_command *cmd = find_deferred(g, resource_id);
 
-/* A parked MAP is answered here, anything else is processed anew. */
-static bool finish_parked_map(VirtIOGPU *g,
-                              struct virtio_gpu_ctrl_command *cmd,
-                              uint32_t resource_id, int status)
-{
-    if (cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB) {
-        return false;
-    }
-    switch (status) {
-    case 0:
-        answer_map(g, cmd, resource_id);
-        break;
-    case -EBUSY:
-        /* Not from within a command, so the context is anybody's. */
+    if (!mapped) {
+        /* This is not within a command, so any context may be current. */
         virgl_renderer_force_ctx_0();
         virgl_renderer_resource_unmap(resource_id);
-        refuse_map(g, cmd);
-        break;
-    default:
-        return false;
+    }
+    if (!cmd) {
+        return;
+    }
+    QTAILQ_REMOVE(&g->deferredq, cmd, next);
+    if (mapped) {
+        answer_map(g, cmd, resource_id);
+    } else {
+        virtio_gpu_ctrl_response_nodata(g, cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
     }
     g_free(cmd);
-    return true;
 }
 
-/*
- * The wait for a resource is over. The oldest command is what was waited for;
- * what came after it found it unfinished, and is processed anew, in order.
- */
-void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id)
+void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id,
+                            XenHostmemResult result)
 {
     VirtIOGPU *g = opaque;
-    struct virtio_gpu_ctrl_command *cmd, *last = NULL;
-    int status = xen_hostmem_status(g->xen, resource_id);
 
-    trace_virtio_gpu_xen_settled(resource_id, status);
-    cmd = virtio_gpu_parked_take(g->parked, resource_id);
-    if (cmd && finish_parked_map(g, cmd, resource_id, status)) {
-        cmd = virtio_gpu_parked_take(g->parked, resource_id);
+    trace_virtio_gpu_xen_settled(resource_id, result);
+    switch (result) {
+    case XEN_HOSTMEM_MAPPED:
+        end_map(g, resource_id, true);
+        break;
+    case XEN_HOSTMEM_REFUSED:
+        end_map(g, resource_id, false);
+        break;
+    case XEN_HOSTMEM_UNMAPPED:
+        /* What waited for it finds nothing mapped, and is done. */
+        break;
     }
-    for (; cmd; cmd = virtio_gpu_parked_take(g->parked, resource_id)) {
-        if (last) {
-            QTAILQ_INSERT_AFTER(&g->cmdq, last, cmd, next);
-        } else {
-            QTAILQ_INSERT_HEAD(&g->cmdq, cmd, next);
-        }
-        last = cmd;
-    }
-    if (last) {
-        virtio_gpu_process_cmdq(g);
-        virtio_gpu_virgl_fence_poll(g);
-    }
-}
-
-void virtio_gpu_xen_export_again(void *opaque, uint32_t resource_id,
-                                 XenHostmemBuffer *buf)
-{
-    virtio_gpu_xen_export(resource_id, buf);
+    resume_deferred(g, resource_id);
 }
 
 /* MAP: returns 0 if it is mapped, -EINPROGRESS if it will be, or an error. */
 static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
                         uint64_t offset)
 {
+    XenHostmem *h = VIRTIO_GPU_GL(g)->xen_hostmem;
     XenHostmemBuffer buf = { .size = res->blob_size };
     uint64_t size;
     int ret;
@@ -101,6 +125,7 @@ static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
     ret = virgl_renderer_resource_map(res->resource_id, &buf.host, &size);
     trace_virtio_gpu_xen_renderer_map(res->resource_id, ret);
     if (ret) {
+        /* Mapped already, or not mappable */
         qemu_log_mask(LOG_GUEST_ERROR, "%s: failed to map virgl resource: "
                       "%s\n", __func__, strerror(-ret));
         return -EIO;
@@ -108,8 +133,8 @@ static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
     if (size < buf.size) {
         ret = -EINVAL;
     } else {
-        virtio_gpu_xen_export(res->resource_id, &buf);
-        ret = xen_hostmem_map(g->xen, res->resource_id, offset, &buf);
+        virtio_gpu_xen_export(g, res->resource_id, &buf);
+        ret = xen_hostmem_map(h, res->resource_id, offset, &buf);
     }
     if (ret < 0 && ret != -EINPROGRESS) {
         virgl_renderer_resource_unmap(res->resource_id);
@@ -117,18 +142,25 @@ static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
     return ret;
 }
 
-static void start_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
-                      struct virtio_gpu_simple_resource *res, uint64_t offset)
+VirtIOGPUXenResult
+virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                        struct virtio_gpu_simple_resource *res, uint64_t offset)
 {
-    int ret = map_resource(g, res, offset);
+    int ret;
 
+    if (!VIRTIO_GPU_GL(g)->xen_hostmem) {
+        return VIRTIO_GPU_XEN_NOT_OURS;
+    }
+    if (find_deferred(g, res->resource_id)) {
+        return defer(cmd, res->resource_id);
+    }
+    ret = map_resource(g, res, offset);
     switch (ret) {
     case 0:
         answer_map(g, cmd, res->resource_id);
         break;
     case -EINPROGRESS:
-        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
-        break;
+        return defer(cmd, res->resource_id);
     case -EINVAL:
     case -EEXIST:
     case -ENOSPC:
@@ -141,69 +173,31 @@ static void start_map(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
         cmd->error = VIRTIO_GPU_RESP_ERR_UNSPEC;
         break;
     }
+    return VIRTIO_GPU_XEN_HANDLED;
 }
 
-bool virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
-                             struct virtio_gpu_simple_resource *res,
-                             uint64_t offset)
+VirtIOGPUXenResult
+virtio_gpu_xen_unmap_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                          struct virtio_gpu_simple_resource *res)
 {
-    if (!g->xen) {
-        return false;
-    }
-    switch (xen_hostmem_status(g->xen, res->resource_id)) {
-    case -ENOENT:
-        start_map(g, cmd, res, offset);
-        break;
-    case -EALREADY:
-        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
-        break;
-    default:
-        qemu_log_mask(LOG_GUEST_ERROR, "%s: resource %u is mapped already\n",
-                      __func__, res->resource_id);
-        cmd->error = VIRTIO_GPU_RESP_ERR_UNSPEC;
-        break;
-    }
-    return true;
-}
+    XenHostmem *h = VIRTIO_GPU_GL(g)->xen_hostmem;
 
-/* The guest unmaps what is still being mapped: that comes to nothing. */
-static void end_parked_map(VirtIOGPU *g, uint32_t resource_id)
-{
-    struct virtio_gpu_ctrl_command *map;
-
-    if (xen_hostmem_status(g->xen, resource_id) == -EINPROGRESS) {
-        map = virtio_gpu_parked_take(g->parked, resource_id);
-        if (map) {
-            refuse_map(g, map);
-            g_free(map);
-        }
+    if (!h) {
+        return VIRTIO_GPU_XEN_NOT_OURS;
     }
-}
-
-bool virtio_gpu_xen_unmap_blob(VirtIOGPU *g,
-                               struct virtio_gpu_ctrl_command *cmd,
-                               struct virtio_gpu_simple_resource *res)
-{
-    if (!g->xen) {
-        return false;
+    if (find_deferred(g, res->resource_id)) {
+        return defer(cmd, res->resource_id);
     }
     trace_virtio_gpu_xen_unmap(res->resource_id);
-    end_parked_map(g, res->resource_id);
-    switch (xen_hostmem_unmap(g->xen, res->resource_id)) {
+    switch (xen_hostmem_unmap(h, res->resource_id)) {
     case 0:
         virgl_renderer_resource_unmap(res->resource_id);
-        return false;
+        return VIRTIO_GPU_XEN_NOT_OURS;
     case -EINPROGRESS:
         virgl_renderer_resource_unmap(res->resource_id);
-        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
-        return true;
-    case -EALREADY:
-        virtio_gpu_parked_add(g->parked, cmd, res->resource_id);
-        return true;
+        return defer(cmd, res->resource_id);
     default:
-        /* A refused map may have left it mapped; it refuses what is not. */
-        virgl_renderer_resource_unmap(res->resource_id);
-        return false;
+        return VIRTIO_GPU_XEN_NOT_OURS;     /* was not mapped */
     }
 }
 
@@ -222,22 +216,10 @@ static void unmap_all(VirtIOGPU *g)
 
 void virtio_gpu_xen_reset(VirtIOGPU *g)
 {
-    struct virtio_gpu_ctrl_command *cmd;
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(g);
 
-    if (!g->xen) {
-        return;
-    }
-    xen_hostmem_reset(g->xen);
-    unmap_all(g);
-    while ((cmd = virtio_gpu_parked_take_any(g->parked))) {
-        QTAILQ_INSERT_TAIL(&g->cmdq, cmd, next);
+    if (gl->xen_hostmem) {
+        xen_hostmem_reset(gl->xen_hostmem);
+        unmap_all(g);
     }
 }
-
-#else
-
-void virtio_gpu_xen_reset(VirtIOGPU *g)
-{
-}
-
-#endif

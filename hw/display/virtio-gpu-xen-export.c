@@ -5,19 +5,17 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
-#include "hw/virtio/virtio-gpu-xen.h"
 #include "standard-headers/linux/udmabuf.h"
 #include "standard-headers/linux/virtio_gpu.h"
 #include "trace.h"
+#include "virtio-gpu-xen-blob.h"
 
 #include <sys/ioctl.h>
 #include <virglrenderer.h>
 
-#if VIRGL_VERSION_MAJOR >= 1
-
 #define PAGE_BYTES 4096     /* of a grant, and of x86 */
 
-/* Opened anew until it is there: the module may be loaded at any time. */
+/* Tried until it can be opened: the module may be loaded at any time. */
 static int udmabuf_device(void)
 {
     static int fd = -1;
@@ -71,7 +69,8 @@ static bool is_cached(uint32_t resource_id)
     return (info & VIRTIO_GPU_MAP_CACHE_MASK) == VIRTIO_GPU_MAP_CACHE_CACHED;
 }
 
-void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
+void virtio_gpu_xen_export(void *opaque, uint32_t resource_id,
+                           XenHostmemBuffer *buf)
 {
     uint32_t type;
     int fd;
@@ -102,5 +101,3 @@ void virtio_gpu_xen_export(uint32_t resource_id, XenHostmemBuffer *buf)
         break;
     }
 }
-
-#endif

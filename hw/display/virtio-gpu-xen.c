@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: options, begin and end
+ * Virtio GPU: host visible memory on Xen: properties, realize and unrealize
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
-#include "hw/virtio/virtio-gpu-parked.h"
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "hw/xen/interface/io/hostmem.h"
 #include "system/xen.h"
-
-#include <virglrenderer.h>
-
-#if VIRGL_VERSION_MAJOR >= 1
+#include "virtio-gpu-xen-blob.h"
 
 static PCIDevice *find_pci_device(VirtIOGPU *g)
 {
@@ -23,22 +19,23 @@ static PCIDevice *find_pci_device(VirtIOGPU *g)
     return (PCIDevice *)object_dynamic_cast(proxy, TYPE_PCI_DEVICE);
 }
 
-static bool check_quota(VirtIOGPU *g, Error **errp)
+static bool check_quota(VirtIOGPUGL *gl, Error **errp)
 {
-    uint64_t hostmem = VIRTIO_GPU_BASE(g)->conf.hostmem;
+    uint64_t hostmem = VIRTIO_GPU_BASE(gl)->conf.hostmem;
 
-    if (g->xen_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
-        g->xen_policy == XEN_HOSTMEM_POLICY_OFF) {
+    if (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
+        gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF) {
         error_setg(errp, "xen-hostmem=%s grants nothing: remove "
-                   "xen-hostmem-quota", XenHostmemPolicy_str(g->xen_policy));
+                   "xen-hostmem-quota",
+                   XenHostmemPolicy_str(gl->xen_hostmem_policy));
         return false;
     }
-    if (g->xen_quota % XEN_HOSTMEM_PAGE_SIZE) {
+    if (gl->xen_hostmem_quota % XEN_HOSTMEM_PAGE_SIZE) {
         error_setg(errp, "xen-hostmem-quota is not a multiple of %u",
                    XEN_HOSTMEM_PAGE_SIZE);
         return false;
     }
-    if (g->xen_quota > hostmem) {
+    if (gl->xen_hostmem_quota > hostmem) {
         error_setg(errp, "xen-hostmem-quota is larger than the window: raise "
                    "hostmem, or lower the quota to %" PRIu64, hostmem);
         return false;
@@ -46,51 +43,52 @@ static bool check_quota(VirtIOGPU *g, Error **errp)
     return true;
 }
 
-/* Options that cannot do what they say are errors. */
-static bool check_options(VirtIOGPU *g, Error **errp)
+/* Properties that have no effect are errors. */
+static bool check_properties(VirtIOGPUGL *gl, Error **errp)
 {
-    const char *option = g->xen_policy != XEN_HOSTMEM_POLICY_AUTO ?
-                         "xen-hostmem" :
-                         g->xen_quota ? "xen-hostmem-quota" : NULL;
+    const char *property =
+        gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO ? "xen-hostmem" :
+        gl->xen_hostmem_quota ? "xen-hostmem-quota" : NULL;
 
-    if (!option) {
+    if (!property) {
         return true;
     }
     if (!xen_enabled()) {
         error_setg(errp, "%s is for guests of Xen: remove it, or let xl start "
-                   "this guest", option);
+                   "this guest", property);
         return false;
     }
-    if (!virtio_gpu_hostmem_enabled(VIRTIO_GPU_BASE(g)->conf)) {
+    if (!virtio_gpu_hostmem_enabled(VIRTIO_GPU_BASE(gl)->conf)) {
         error_setg(errp, "%s needs a window: add hostmem=SIZE, or remove %s",
-                   option, option);
+                   property, property);
         return false;
     }
-    return !g->xen_quota || check_quota(g, errp);
+    return !gl->xen_hostmem_quota || check_quota(gl, errp);
 }
 
 bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
 {
     VirtIOGPUBase *b = VIRTIO_GPU_BASE(g);
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(g);
     XenHostmemConfig cfg = {
         .pci = find_pci_device(g),
         .bar = &b->hostmem,
         .size = b->conf.hostmem,
         .shm_id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
         .rules = {
-            .grant = g->xen_policy != XEN_HOSTMEM_POLICY_TRAPPED,
-            .trap = g->xen_policy != XEN_HOSTMEM_POLICY_GRANTED,
-            .quota = g->xen_quota ?: b->conf.hostmem,
+            .grant = gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_TRAPPED,
+            .trap = gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_GRANTED,
+            .quota = gl->xen_hostmem_quota ?: b->conf.hostmem,
         },
-        .export = virtio_gpu_xen_export_again,
+        .export = virtio_gpu_xen_export,
         .settled = virtio_gpu_xen_settled,
         .opaque = g,
     };
 
-    if (!check_options(g, errp)) {
+    if (!check_properties(gl, errp)) {
         return false;
     }
-    if (!xen_enabled() || g->xen_policy == XEN_HOSTMEM_POLICY_OFF ||
+    if (!xen_enabled() || gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF ||
         !virtio_gpu_hostmem_enabled(b->conf) || !cfg.pci) {
         return true;
     }
@@ -99,44 +97,16 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
                    "hostmem");
         return false;
     }
-    g->xen = xen_hostmem_new(&cfg, errp);
-    if (!g->xen) {
-        return false;
-    }
-    g->parked = virtio_gpu_parked_new();
-    return true;
+    gl->xen_hostmem = xen_hostmem_new(&cfg, errp);
+    return gl->xen_hostmem;
 }
 
 void virtio_gpu_xen_unrealize(VirtIOGPU *g)
 {
-    struct virtio_gpu_ctrl_command *cmd;
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(g);
 
-    if (!g->xen) {
-        return;
+    if (gl->xen_hostmem) {
+        xen_hostmem_reset(gl->xen_hostmem);
+        g_clear_pointer(&gl->xen_hostmem, xen_hostmem_free);
     }
-    xen_hostmem_reset(g->xen);
-    while ((cmd = virtio_gpu_parked_take_any(g->parked))) {
-        virtqueue_detach_element(cmd->vq, &cmd->elem, 0);
-        g_free(cmd);
-    }
-    g_clear_pointer(&g->parked, virtio_gpu_parked_free);
-    g_clear_pointer(&g->xen, xen_hostmem_free);
 }
-
-#else /* blobs need virglrenderer 1.0, so there is nothing to do */
-
-bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
-{
-    if (g->xen_policy != XEN_HOSTMEM_POLICY_AUTO || g->xen_quota) {
-        error_setg(errp, "xen-hostmem needs a QEMU with virglrenderer 1.0 or "
-                   "newer");
-        return false;
-    }
-    return true;
-}
-
-void virtio_gpu_xen_unrealize(VirtIOGPU *g)
-{
-}
-
-#endif

@@ -8,7 +8,7 @@
  * of the unit tests would not do: it checks everything after each step, and is
  * made for 64 pages.
  *
- * The ring is the real one, and what client.c and device.c do around it is
+ * The ring is the real one, and what frontend.c and device.c do around it is
  * done here.
  */
 
@@ -86,12 +86,10 @@ static void qemu_push(void *opaque)
     xen_hostmem_ring_push(p->ring);
 }
 
-static void qemu_settled(void *opaque, uint32_t blob)
+static void qemu_settled(void *opaque, uint32_t blob, XenHostmemResult result)
 {
     Peer *p = opaque;
 
-    /* As virtio_gpu_xen_settled() does. */
-    xen_hostmem_window_status(p->w, blob);
     p->unsettled--;
 }
 
@@ -113,7 +111,7 @@ static int64_t peer_now(void *opaque)
     return p->now;
 }
 
-static const XenHostmemWindowOps peer_ops = {
+static const XenHostmemOps peer_ops = {
     .import = peer_import,
     .release = peer_release,
     .export = peer_export,
@@ -125,7 +123,7 @@ static const XenHostmemWindowOps peer_ops = {
     .now_ms = peer_now,
 };
 
-/* What hostmem_event() does. */
+/* What frontend_event() does. */
 static void G_NO_INLINE qemu_event(Peer *p)
 {
     XenHostmemReply reply;
@@ -133,7 +131,7 @@ static void G_NO_INLINE qemu_event(Peer *p)
     while (xen_hostmem_ring_next(p->ring, &reply) == XEN_HOSTMEM_RING_REPLY) {
         xen_hostmem_window_reply(p->w, &reply);
     }
-    xen_hostmem_window_pump(p->w);
+    xen_hostmem_window_post(p->w);
 }
 
 /* The guest: answers the oldest request. False: there is none. */
@@ -312,11 +310,11 @@ static void count_state(void *opaque, const XenHostmemView *view)
 /* That the scenario is the one that its name says. */
 static void check(Peer *p, const Scenario *s, unsigned measured)
 {
-    unsigned n[XEN_HOSTMEM_GONE + 1] = { 0 };
+    unsigned n[XEN_HOSTMEM_STATE_GONE + 1] = { 0 };
 
     xen_hostmem_window_look(p->w, count_state, n);
-    g_assert_cmpuint(n[XEN_HOSTMEM_MAPPED], ==, s->others + measured);
-    g_assert_cmpuint(n[XEN_HOSTMEM_TRAPPED], ==, s->trapped);
+    g_assert_cmpuint(n[XEN_HOSTMEM_STATE_MAPPED], ==, s->others + measured);
+    g_assert_cmpuint(n[XEN_HOSTMEM_STATE_TRAPPED], ==, s->trapped);
 }
 
 /*

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz a whole session: each octet is a choice. See tests/unit/session.h for
+ * Fuzz a whole session: each octet is a choice. See tests/unit/hostmem-session.h for
  * what holds after each step and at the end.
  */
 
 #include "qemu/osdep.h"
-#include "../unit/session.h"
+#include "../unit/hostmem-session.h"
 #include "fuzz.h"
 
 typedef struct Input {

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "fake-guest.h"
+#include "hostmem-fake-guest.h"
 
 #define PAGES(n) ((n) * (uint64_t)XEN_HOSTMEM_PAGE_SIZE)
 
@@ -95,7 +95,7 @@ static void test_table_full(void)
     f->import_error = -ENOSPC;
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
     g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 2);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 2);
     fake_pass(f, 300000);
     /* After 1, 2, 4 ... 64 s and then each 64 s, the first of them alone. */
     g_assert_cmpuint(f->imports_tried, >=, 8);
@@ -435,13 +435,13 @@ static void test_reason_changes(void)
     unsigned told;
 
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
-    told = f->transitions[XEN_HOSTMEM_TRAPPED];
+    told = f->transitions[XEN_HOSTMEM_STATE_TRAPPED];
     f->import_error = -ENOSPC;
     fake_arrive(f);
-    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_TRAPPED], ==, told + 1);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 1);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_TRAPPED], ==, told + 1);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 1);
     fake_pass(f, 100000);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_TABLE_FULL), ==, 1);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 1);
     fake_guest_free(f);
 }
 
@@ -508,13 +508,13 @@ static void test_look(void)
     g_assert_cmpuint(views->len, ==, 2);
     v = &g_array_index(views, XenHostmemView, 0);
     g_assert_cmpuint(v->blob, ==, 1);
-    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_TRAPPED);
+    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_STATE_TRAPPED);
     g_assert_cmpint(v->reason, ==, XEN_HOSTMEM_REASON_NOT_CACHED);
     v = &g_array_index(views, XenHostmemView, 1);
     g_assert_cmpuint(v->blob, ==, 2);
     g_assert_cmpuint(v->offset, ==, PAGES(8));
     g_assert_cmpuint(v->size, ==, PAGES(4));
-    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_MAPPED);
+    g_assert_cmpint(v->state, ==, XEN_HOSTMEM_STATE_MAPPED);
     g_assert_true(v->wanted);
     g_assert_cmpuint(xen_hostmem_window_counters(f->w)->maps, ==, 2);
     g_assert_cmpuint(xen_hostmem_window_counters(f->w)->grants, ==, 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The window under random sessions; see session.h for what holds in them
+ * The window under random sessions; see hostmem-session.h for what holds in them
  */
 
 #include "qemu/osdep.h"
-#include "session.h"
+#include "hostmem-session.h"
 
 #define SESSIONS    1000
 #define STEPS       400

@@ -6,7 +6,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "fake-guest.h"
+#include "hostmem-fake-guest.h"
 
 /* Memory that is never granted. */
 static XenHostmemBuffer unexportable(void *host, uint64_t size)
@@ -338,7 +338,7 @@ static void test_quarantine(void)
     fake_pump(f);
     fake_answer(f, XEN_HOSTMEM_EIO);
     g_assert_true(fake_take_settled(f, 1));
-    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==, 1);
 
     g_assert_cmpint(fake_map(f, 2, 3, 4), ==, -EINPROGRESS);
     fake_pass(f, XEN_HOSTMEM_WAIT_LIMIT_MS - 1000);
@@ -393,7 +393,7 @@ static void test_crash(void)
         fake_answer_all(f);
         fake_crash(f);
         g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
-        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_STALE], ==, 1);
 
         /* A new driver: the old blob's frames are not mapped over. */
         fake_arrive(f);
@@ -429,7 +429,7 @@ static void test_stuck_closing(void)
         memset(f->frames, 0, 4 * sizeof(f->frames[0]));     /* the first's */
         fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS);
         g_assert_true(fake_take_settled(f, 1));
-        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, !proves);
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==, !proves);
         fake_leave(f);
         g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
         fake_guest_free(f);
@@ -514,7 +514,7 @@ static void test_lying_close(void)
     fake_pump(f);
     fake_answer_all(f);
     fake_leave_lying(f);
-    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_QUARANTINED], ==, 1);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_STALE], ==, 1);
     fake_guest_free(f);
 }
 

@@ -11,7 +11,8 @@
 #include "qemu/osdep.h"
 #include "hw/virtio/virtio-gpu-xen.h"
 #include <virglrenderer.h>
-#include "session.h"
+#include "hw/display/virtio-gpu-xen-blob.h"
+#include "hostmem-session.h"
 
 #define SESSIONS    400
 #define STEPS       400
@@ -25,7 +26,8 @@ typedef struct Command {
 
 static struct {
     Session s;
-    VirtIOGPU g;
+    VirtIOGPUGL gl;
+    bool woken;                             /* ctrl_bh is scheduled */
     void *memory[FAKE_BLOBS + 1];           /* what the renderer has mapped */
     unsigned sent, answered;
     unsigned ended[FAKE_BLOBS + 1];         /* serial of the last end */
@@ -66,11 +68,6 @@ int xen_hostmem_unmap(XenHostmem *h, uint32_t blob)
     return xen_hostmem_window_unmap(gpu.s.f->w, blob);
 }
 
-int xen_hostmem_status(XenHostmem *h, uint32_t blob)
-{
-    return xen_hostmem_window_status(gpu.s.f->w, blob);
-}
-
 void xen_hostmem_reset(XenHostmem *h)
 {
     xen_hostmem_window_reset(gpu.s.f->w);
@@ -82,7 +79,7 @@ static struct virtio_gpu_simple_resource *find(uint32_t blob)
 {
     struct virtio_gpu_simple_resource *res;
 
-    QTAILQ_FOREACH(res, &gpu.g.reslist, next) {
+    QTAILQ_FOREACH(res, &gpu.gl.parent_obj.reslist, next) {
         if (res->resource_id == blob) {
             return res;
         }
@@ -119,7 +116,7 @@ void virgl_renderer_force_ctx_0(void)
 {
 }
 
-void virtio_gpu_xen_export(uint32_t blob, XenHostmemBuffer *buf)
+void virtio_gpu_xen_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
 {
     g_assert_nonnull(find(blob));
     buf->dmabuf = -1;
@@ -178,21 +175,22 @@ static void create(Command *c)
     res = g_new0(struct virtio_gpu_simple_resource, 1);
     res->resource_id = c->blob;
     res->blob_size = (1 + pick(12)) * XEN_HOSTMEM_PAGE_SIZE;
-    QTAILQ_INSERT_HEAD(&gpu.g.reslist, res, next);
+    QTAILQ_INSERT_HEAD(&gpu.gl.parent_obj.reslist, res, next);
 }
 
 static void forget(struct virtio_gpu_simple_resource *res)
 {
     g_assert_null(gpu.memory[res->resource_id]);
-    QTAILQ_REMOVE(&gpu.g.reslist, res, next);
+    QTAILQ_REMOVE(&gpu.gl.parent_obj.reslist, res, next);
     g_free(res);
 }
 
-/* virtio_gpu_virgl_process_cmd(); true if it is parked */
-static bool process(Command *c)
+/* virtio_gpu_virgl_process_cmd() */
+static void process(Command *c)
 {
     struct virtio_gpu_simple_resource *res = find(c->blob);
-    VirtIOGPU *g = &gpu.g;
+    VirtIOGPU *g = &gpu.gl.parent_obj;
+    VirtIOGPUXenResult result = VIRTIO_GPU_XEN_NOT_OURS;
 
     c->cmd.error = 0;
     if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
@@ -200,40 +198,57 @@ static bool process(Command *c)
     } else if (!res) {
         c->cmd.error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     } else if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB) {
-        virtio_gpu_xen_map_blob(g, &c->cmd, res,
-                                c->first * XEN_HOSTMEM_PAGE_SIZE);
-    } else if (!virtio_gpu_xen_unmap_blob(g, &c->cmd, res) &&
-               c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
-        forget(res);
+        result = virtio_gpu_xen_map_blob(g, &c->cmd, res, c->first *
+                                         XEN_HOSTMEM_PAGE_SIZE);
+        g_assert_cmpint(result, !=, VIRTIO_GPU_XEN_NOT_OURS);
+    } else {
+        result = virtio_gpu_xen_unmap_blob(g, &c->cmd, res);
+        g_assert_cmpint(result, !=, VIRTIO_GPU_XEN_HANDLED);
+        if (result == VIRTIO_GPU_XEN_NOT_OURS &&
+            c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+            forget(res);
+        }
     }
-    if (virtio_gpu_parked_holds(g->parked, &c->cmd)) {
-        return true;
-    }
-    if (!c->cmd.finished) {
+    g_assert_true((result == VIRTIO_GPU_XEN_DEFERRED) ==
+                  (c->cmd.deferred_for == c->blob));
+    if (!c->cmd.deferred_for && !c->cmd.finished) {
         virtio_gpu_ctrl_response_nodata(g, &c->cmd, c->cmd.error ?:
                                         VIRTIO_GPU_RESP_OK_NODATA);
     }
-    return false;
 }
 
-void virtio_gpu_process_cmdq(VirtIOGPU *g)
+static void virtio_gpu_process_cmdq(VirtIOGPU *g)
 {
+    struct virtio_gpu_ctrl_command *cmd;
+
     g_assert_false(g->processing_cmdq);
     g->processing_cmdq = true;
-    while (!QTAILQ_EMPTY(&g->cmdq)) {
-        struct virtio_gpu_ctrl_command *cmd = QTAILQ_FIRST(&g->cmdq);
-        bool parked = process((Command *)cmd);
+    while ((cmd = QTAILQ_FIRST(&g->cmdq))) {
+        cmd->deferred_for = 0;
+        process((Command *)cmd);
 
         QTAILQ_REMOVE(&g->cmdq, cmd, next);
-        if (!parked) {
+        if (cmd->deferred_for) {
+            QTAILQ_INSERT_TAIL(&g->deferredq, cmd, next);
+        } else {
             g_free(cmd);
         }
     }
     g->processing_cmdq = false;
 }
 
-void virtio_gpu_virgl_fence_poll(VirtIOGPU *g)
+void qemu_bh_schedule(QEMUBH *bh)
 {
+    gpu.woken = true;
+}
+
+/* The main loop's turn */
+static void run_ctrl_bh(void)
+{
+    if (gpu.woken) {
+        gpu.woken = false;
+        virtio_gpu_process_cmdq(&gpu.gl.parent_obj);
+    }
 }
 
 /* The guest */
@@ -256,7 +271,7 @@ static void send_one(void)
         gpu.ended[c->blob] = c->serial;
         fake_blob(c->blob)->use = FAKE_UNUSED;
     }
-    QTAILQ_INSERT_TAIL(&gpu.g.cmdq, &c->cmd, next);
+    QTAILQ_INSERT_TAIL(&gpu.gl.parent_obj.cmdq, &c->cmd, next);
 }
 
 /* virtio_gpu_gl_reset() */
@@ -264,14 +279,19 @@ static void reset(void)
 {
     struct virtio_gpu_ctrl_command *cmd;
 
-    virtio_gpu_xen_reset(&gpu.g);
-    while ((cmd = QTAILQ_FIRST(&gpu.g.cmdq))) {
-        QTAILQ_REMOVE(&gpu.g.cmdq, cmd, next);
+    virtio_gpu_xen_reset(&gpu.gl.parent_obj);
+    while ((cmd = QTAILQ_FIRST(&gpu.gl.parent_obj.cmdq))) {
+        QTAILQ_REMOVE(&gpu.gl.parent_obj.cmdq, cmd, next);
         g_free(cmd);
         gpu.answered++;
     }
-    while (!QTAILQ_EMPTY(&gpu.g.reslist)) {
-        forget(QTAILQ_FIRST(&gpu.g.reslist));
+    while ((cmd = QTAILQ_FIRST(&gpu.gl.parent_obj.deferredq))) {
+        QTAILQ_REMOVE(&gpu.gl.parent_obj.deferredq, cmd, next);
+        g_free(cmd);
+        gpu.answered++;
+    }
+    while (!QTAILQ_EMPTY(&gpu.gl.parent_obj.reslist)) {
+        forget(QTAILQ_FIRST(&gpu.gl.parent_obj.reslist));
     }
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         fake_blob(blob)->use = FAKE_UNUSED;
@@ -299,7 +319,7 @@ static void step(void)
         for (unsigned n = 1 + pick(3); n; n--) {
             send_one();
         }
-        virtio_gpu_process_cmdq(&gpu.g);
+        virtio_gpu_process_cmdq(&gpu.gl.parent_obj);
         break;
     case 8:
         if (!pick(6)) {
@@ -310,6 +330,9 @@ static void step(void)
         session_step_others(&gpu.s);
         break;
     }
+    if (pick(4)) {
+        run_ctrl_bh();
+    }
     touch();
     fake_check(gpu.s.f);
 }
@@ -317,7 +340,10 @@ static void step(void)
 /* Each command is answered in the end, once (I3); nothing is left (I8). */
 static void finish(void)
 {
-    session_recover(&gpu.s);
+    do {
+        run_ctrl_bh();
+        session_recover(&gpu.s);
+    } while (gpu.woken);
     g_assert_cmpuint(gpu.answered, ==, gpu.sent);
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         bool mapped = !xen_hostmem_window_status(gpu.s.f->w, blob);
@@ -328,7 +354,7 @@ static void finish(void)
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
         fake_blob(blob)->host = NULL;
     }
-    virtio_gpu_parked_free(gpu.g.parked);
+    g_assert_true(QTAILQ_EMPTY(&gpu.gl.parent_obj.deferredq));
     session_recover(&gpu.s);
     fake_guest_free(gpu.s.f);
 }
@@ -347,12 +373,12 @@ static void test_random(void)
         g_test_message("seed %u", seed);
         session_start(&gpu.s, pick_random, rand);
         gpu.s.f->on_settled = virtio_gpu_xen_settled;
-        gpu.s.f->on_export = virtio_gpu_xen_export_again;
-        gpu.s.f->user = &gpu.g;
-        gpu.g.parked = virtio_gpu_parked_new();
-        gpu.g.xen = (XenHostmem *)&gpu;     /* not NULL, and not looked into */
-        QTAILQ_INIT(&gpu.g.cmdq);
-        QTAILQ_INIT(&gpu.g.reslist);
+        gpu.s.f->on_export = virtio_gpu_xen_export;
+        gpu.s.f->user = &gpu.gl.parent_obj;
+        gpu.gl.xen_hostmem = (XenHostmem *)&gpu;    /* not dereferenced */
+        QTAILQ_INIT(&gpu.gl.parent_obj.deferredq);
+        QTAILQ_INIT(&gpu.gl.parent_obj.cmdq);
+        QTAILQ_INIT(&gpu.gl.parent_obj.reslist);
         for (int i = 0; i < STEPS; i++) {
             step();
         }

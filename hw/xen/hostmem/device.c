@@ -2,317 +2,108 @@
 /*
  * Xen hostmem: the PV backend
  *
- * Life cycle and negotiation; docs/specs/xen-hostmem.rst has the rules.
+ * Creation, life cycle and end, and what the GPU device calls.
  */
 
 #include "qemu/osdep.h"
 #include "qemu/cutils.h"
-#include "qemu/error-report.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
-#include "hw/pci/pci_bus.h"
-#include "hw/xen/xen-bus.h"
 #include "hw/xen/xen-bus-helper.h"
 #include "hw/xen/interface/io/xs_wire.h"
+#include "compat.h"
 #include "device.h"
-#include "reason.h"
 #include "trace.h"
 
-/* Ring and buffer */
+#define TICK_MS 1000
 
-static void hostmem_break(XenHostmem *h)
+/* Main loop */
+
+static void start_timer(XenHostmem *h)
 {
-    error_report_once("xen-hostmem: the frontend's ring indexes make no "
-                      "sense, closing");
-    h->taking = false;
-    xen_hostmem_window_leaving(h->window);
-    xen_device_backend_set_state(XEN_DEVICE(h), XenbusStateClosing);
+    timer_mod(h->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + TICK_MS);
 }
 
-static bool hostmem_event(void *opaque)
+/* Has the PCI function's guard, as settled() makes the GPU device answer. */
+static void hostmem_bh(void *opaque)
 {
     XenHostmem *h = opaque;
-    XenHostmemReply reply;
-    bool done_something = false;
 
-    while (h->taking) {
-        switch (xen_hostmem_ring_next(h->ring, &reply)) {
-        case XEN_HOSTMEM_RING_REPLY:
-            trace_xen_hostmem_reply(reply.operation, reply.id, reply.status);
-            xen_hostmem_window_reply(h->window, &reply);
-            done_something = true;
-            break;
-        case XEN_HOSTMEM_RING_BROKEN:
-            hostmem_break(h);
-            return true;
-        case XEN_HOSTMEM_RING_EMPTY:
-            if (xen_hostmem_ring_unexpected(h->ring)) {         /* R22 */
-                warn_report_once("xen-hostmem: the frontend answers what was "
-                                 "not asked");
-            }
-            if (done_something) {
-                xen_hostmem_window_pump(h->window);
-            }
-            return done_something;
-        }
-    }
-    return done_something;
-}
-
-/* Connection */
-
-static bool hostmem_read_version(XenDevice *xendev, Error **errp)
-{
-    unsigned int version;
-
-    if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_VERSION, "%u",
-                                  &version) != 1) {
-        error_setg(errp, "failed to read " XEN_HOSTMEM_NODE_VERSION);
-        return false;
-    }
-    if (version != XEN_HOSTMEM_VERSION) {       /* R3 */
-        error_setg(errp, "the frontend speaks version %u of the protocol, "
-                   "this QEMU speaks version %u", version,
-                   XEN_HOSTMEM_VERSION);
-        return false;
-    }
-    return true;
-}
-
-static bool hostmem_map_ring(XenHostmem *h, Error **errp)
-{
-    XenDevice *xendev = XEN_DEVICE(h);
-
-    if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_RING_REF, "%u",
-                                  &h->ring_ref) != 1) {
-        error_setg(errp, "failed to read " XEN_HOSTMEM_NODE_RING_REF);
-        return false;
-    }
-    h->page = xen_device_map_grant_refs(xendev, &h->ring_ref, 1,
-                                        PROT_READ | PROT_WRITE, errp);
-    if (!h->page) {
-        error_prepend(errp, "failed to map the ring: ");
-        return false;
-    }
-    return true;
-}
-
-static bool hostmem_map_buffer(XenHostmem *h, Error **errp)
-{
-    XenDevice *xendev = XEN_DEVICE(h);
-    unsigned int n;
-
-    if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_GREF_PAGES, "%u",
-                                  &n) != 1 ||
-        n < 1 || n > XEN_HOSTMEM_MAX_GREF_PAGES) {      /* R4 */
-        error_setg(errp, XEN_HOSTMEM_NODE_GREF_PAGES " is not 1 to %u",
-                   XEN_HOSTMEM_MAX_GREF_PAGES);
-        return false;
-    }
-    for (unsigned int i = 0; i < n; i++) {
-        g_autofree char *node = g_strdup_printf(XEN_HOSTMEM_NODE_GREF_REF, i);
-
-        if (xen_device_frontend_scanf(xendev, node, "%u",
-                                      &h->buffer_refs[i]) != 1) {
-            error_setg(errp, "failed to read %s", node);
-            return false;
-        }
-    }
-    h->buffer = xen_device_map_grant_refs(xendev, h->buffer_refs, n,
-                                          PROT_READ | PROT_WRITE, errp);
-    if (!h->buffer) {
-        error_prepend(errp, "failed to map the reference buffer: ");
-        return false;
-    }
-    h->buffer_pages = n;
-    return true;
-}
-
-/* Bus numbers are the firmware's: known now, not at realize (R5). */
-static void hostmem_publish_window(XenHostmem *h)
-{
-    XenDevice *xendev = XEN_DEVICE(h);
-    PCIDevice *pci = h->cfg.pci;
-
-    xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_PCI_ADDRESS,
-                              "0000:%02x:%02x.%x", pci_dev_bus_num(pci),
-                              PCI_SLOT(pci->devfn), PCI_FUNC(pci->devfn));
-    xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_SHM_ID, "%u",
-                              h->cfg.shm_id);
-    xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_WINDOW_SIZE,
-                              "%" PRIu64, h->cfg.size);
-}
-
-static bool hostmem_connect(XenHostmem *h, Error **errp)
-{
-    ERRP_GUARD();
-    XenDevice *xendev = XEN_DEVICE(h);
-    unsigned int port;
-
-    if (!hostmem_read_version(xendev, errp) ||
-        !hostmem_map_ring(h, errp) ||
-        !hostmem_map_buffer(h, errp)) {
-        return false;
-    }
-    if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_EVENT_CHANNEL, "%u",
-                                  &port) != 1) {
-        error_setg(errp, "failed to read " XEN_HOSTMEM_NODE_EVENT_CHANNEL);
-        return false;
-    }
-    h->ring = xen_hostmem_ring_new(h->page, h->buffer, h->buffer_pages *
-                                   XEN_HOSTMEM_REFS_PER_PAGE);
-    h->event_channel = xen_device_bind_event_channel(xendev, port,
-                                                     hostmem_event, h, errp);
-    if (!h->event_channel) {
-        return false;
-    }
-    hostmem_publish_window(h);
-    trace_xen_hostmem_connect(h->ring_ref, port, h->buffer_pages);
-    return true;
-}
-
-static void hostmem_disconnect(XenHostmem *h)
-{
-    XenDevice *xendev = XEN_DEVICE(h);
-
-    if (h->event_channel || h->page) {
-        trace_xen_hostmem_disconnect();
-    }
-    if (h->event_channel) {
-        xen_device_unbind_event_channel(xendev, h->event_channel, NULL);
-        h->event_channel = NULL;
-    }
-    g_clear_pointer(&h->ring, xen_hostmem_ring_free);
-    if (h->buffer) {
-        xen_device_unmap_grant_refs(xendev, h->buffer, h->buffer_refs,
-                                    h->buffer_pages, NULL);
-        h->buffer = NULL;
-    }
-    if (h->page) {
-        xen_device_unmap_grant_refs(xendev, h->page, &h->ring_ref, 1, NULL);
-        h->page = NULL;
+    xen_hostmem_window_pump(h->window);
+    if (!timer_pending(h->timer)) {
+        start_timer(h);
     }
 }
 
-/* Frontend states */
-
-static void hostmem_arrived(XenHostmem *h)
+static void hostmem_tick(void *opaque)
 {
-    if (h->taking || !h->ring || xen_device_backend_get_state(XEN_DEVICE(h)) !=
-                                 XenbusStateConnected) {
-        return;
+    XenHostmem *h = opaque;
+
+    if (xen_hostmem_window_tick(h->window)) {
+        start_timer(h);
     }
-    xen_hostmem_open_provider(h);
-    trace_xen_hostmem_arrived(h->granter ?
-                              qemu_xen_gnttab_dmabuf_name(h->granter) :
-                              "none");
-    h->taking = true;
-    /* A quarter of the buffer: the guest maps one while the next is written */
-    xen_hostmem_window_arrived(h->window,
-                               h->buffer_pages * XEN_HOSTMEM_REFS_PER_PAGE / 4);
 }
 
-static void hostmem_left(XenHostmem *h, bool clean)
+/* Creation and end */
+
+static BusState *find_xen_bus(Error **errp)
 {
-    if (h->ring) {
-        trace_xen_hostmem_left(clean);
-        h->taking = false;
-        xen_hostmem_window_left(h->window, clean);
+    Object *bus = object_resolve_path_type("", TYPE_XEN_BUS, NULL);
+
+    if (!bus) {
+        error_setg(errp, "this machine has no Xen bus");
     }
-    hostmem_disconnect(h);
+    return bus ? BUS(bus) : NULL;
 }
 
-static void hostmem_initialised(XenHostmem *h, Error **errp)
+XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
 {
-    ERRP_GUARD();
-    XenDevice *xendev = XEN_DEVICE(h);
+    BusState *bus = find_xen_bus(errp);
+    XenHostmem *h;
 
-    if (xen_device_backend_get_state(xendev) == XenbusStateConnected) {
-        return;
+    if (!bus) {
+        return NULL;
     }
-    hostmem_left(h, false);
-    if (!hostmem_connect(h, errp)) {
+    if (XEN_BUS(bus)->backend_id) {
+        /* Granting host memory from a stub domain has never been tried. */
+        error_setg(errp, "xen-hostmem: QEMU runs in domain %u, but only dom0 "
+                   "can grant host memory: add xen-hostmem=off",
+                   XEN_BUS(bus)->backend_id);
+        return NULL;
+    }
+    h = XEN_HOSTMEM(qdev_new(TYPE_XEN_HOSTMEM));
+    h->cfg = *cfg;
+    h->window = xen_hostmem_window_new(cfg->size, &cfg->rules,
+                                       &xen_hostmem_core_ops, h);
+    h->bh = qemu_bh_new_guarded(hostmem_bh, h,
+                                &DEVICE(cfg->pci)->mem_reentrancy_guard);
+    h->timer = timer_new_ms(QEMU_CLOCK_REALTIME, hostmem_tick, h);
+
+    if (!qdev_realize(DEVICE(h), bus, errp)) {
         error_prepend(errp, "xen-hostmem: ");
-        hostmem_disconnect(h);
-        xen_device_backend_set_state(xendev, XenbusStateClosing);
-        return;
+        object_unparent(OBJECT(h));
+        object_unref(OBJECT(h));
+        return NULL;
     }
-    xen_device_backend_set_state(xendev, XenbusStateConnected);
+    xen_hostmem_trap_init(&h->trap, OBJECT(h), cfg->bar, h->window, cfg->size);
+    return h;
+}
+
+void xen_hostmem_free(XenHostmem *h)
+{
+    xen_hostmem_trap_fini(&h->trap, h->cfg.bar);
+    object_unparent(OBJECT(h));
+    /*
+     * Our own reference, which kept the window alive should the toolstack
+     * have unplugged the backend before.
+     */
+    object_unref(OBJECT(h));
 }
 
 /*
- * "Closed" alone is not the frontend's word: a crash kernel's xenbus writes it
- * for devices that were connected, before any driver is there (R19).
- */
-static bool hostmem_is_clean(XenHostmem *h)
-{
-    unsigned int unmapped;
-
-    return xen_device_frontend_scanf(XEN_DEVICE(h), XEN_HOSTMEM_NODE_UNMAPPED,
-                                     "%u", &unmapped) == 1 && unmapped == 1;
-}
-
-static void xen_hostmem_frontend_changed(XenDevice *xendev,
-                                         enum xenbus_state frontend_state,
-                                         Error **errp)
-{
-    XenHostmem *h = XEN_HOSTMEM(xendev);
-
-    switch (frontend_state) {
-    case XenbusStateInitialising:
-        if (h->ring) {                                  /* R21 */
-            warn_report_once("xen-hostmem: the frontend started anew without "
-                             "having closed");
-            hostmem_left(h, false);
-            xen_device_backend_set_state(xendev, XenbusStateInitWait);
-        }
-        break;
-
-    case XenbusStateInitialised:
-        hostmem_initialised(h, errp);
-        break;
-
-    case XenbusStateConnected:
-        hostmem_arrived(h);                             /* R7 */
-        break;
-
-    case XenbusStateClosing:
-        h->taking = false;                              /* R18 */
-        xen_hostmem_window_leaving(h->window);
-        xen_device_backend_set_state(xendev, XenbusStateClosing);
-        break;
-
-    case XenbusStateClosed:
-    case XenbusStateUnknown:
-        hostmem_left(h, frontend_state == XenbusStateClosed &&
-                        hostmem_is_clean(h));
-        xen_device_backend_set_state(xendev, XenbusStateClosed);
-        break;
-
-    default:
-        break;
-    }
-}
-
-/* QEMU */
-
-static char *xen_hostmem_get_name(XenDevice *xendev, Error **errp)
-{
-    /* One a guest: virtio-gpu-gl is one a machine. */
-    return g_strdup("0");
-}
-
-static void xen_hostmem_unrealize(XenDevice *xendev)
-{
-    XenHostmem *h = XEN_HOSTMEM(xendev);
-
-    trace_xen_hostmem_unrealize();
-    hostmem_left(h, false);
-}
-
-/*
- * A QEMU that was killed leaves its nodes, and libxl removes only the kinds
- * it knows (I8). Whoever starts next sweeps up behind dead domains.
+ * A QEMU that was killed leaves its nodes, and a libxl that does not know this
+ * kind of device leaves them, too (I8).  Whoever starts next removes those of
+ * dead domains.
  */
 static void sweep_dead_domains(XenDevice *xendev)
 {
@@ -355,14 +146,53 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
     trace_xen_hostmem_realize(h->cfg.pci->name, h->cfg.size);
 }
 
+static void xen_hostmem_unrealize(XenDevice *xendev)
+{
+    trace_xen_hostmem_unrealize();
+    xen_hostmem_frontend_lost(XEN_HOSTMEM(xendev));
+}
+
 static void xen_hostmem_finalize(Object *obj)
 {
     XenHostmem *h = XEN_HOSTMEM(obj);
 
-    xen_hostmem_fini(h);
+    if (!h->window) {
+        return;                 /* was not made by xen_hostmem_new() */
+    }
+    timer_free(h->timer);
+    qemu_bh_delete(h->bh);
+    xen_hostmem_window_free(h->window);
+    xen_hostmem_provider_close(&h->provider);
 }
 
-static void xen_hostmem_class_init(ObjectClass *class, void *data)
+/* What the GPU device calls */
+
+int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
+                    const XenHostmemBuffer *buf)
+{
+    return xen_hostmem_window_map(h->window, blob, offset, buf);
+}
+
+int xen_hostmem_unmap(XenHostmem *h, uint32_t blob)
+{
+    return xen_hostmem_window_unmap(h->window, blob);
+}
+
+void xen_hostmem_reset(XenHostmem *h)
+{
+    xen_hostmem_window_reset(h->window);
+}
+
+/* Type */
+
+static char *xen_hostmem_get_name(XenDevice *xendev, Error **errp)
+{
+    /* One a guest: a machine has at most one virtio-gpu-gl. */
+    return g_strdup("0");
+}
+
+static void xen_hostmem_class_init(ObjectClass *class,
+                                   XenHostmemClassData *data)
 {
     DeviceClass *dev_class = DEVICE_CLASS(class);
     XenDeviceClass *xendev_class = XEN_DEVICE_CLASS(class);

@@ -1,202 +1,129 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: one blob's way through its states
+ * Xen hostmem: one mapping's way through its states
  */
 
 #include "qemu/osdep.h"
 #include "mapping.h"
 #include "reason.h"
 
-const char *xen_hostmem_state_name(XenHostmemState state)
-{
-    static const char *const names[] = {
-        [XEN_HOSTMEM_WAITING] = "waiting",
-        [XEN_HOSTMEM_TRAPPED] = "trapped",
-        [XEN_HOSTMEM_GRANTED] = "granted",
-        [XEN_HOSTMEM_MAPPING] = "mapping",
-        [XEN_HOSTMEM_MAPPED] = "mapped",
-        [XEN_HOSTMEM_UNMAPPING] = "unmapping",
-        [XEN_HOSTMEM_QUARANTINED] = "quarantined",
-        [XEN_HOSTMEM_GONE] = "gone",
-    };
+#define IDLE            XEN_HOSTMEM_CHUNK_IDLE
+#define MAP_POSTED      XEN_HOSTMEM_CHUNK_MAP_POSTED
+#define MAPPED          XEN_HOSTMEM_CHUNK_MAPPED
+#define UNMAP_POSTED    XEN_HOSTMEM_CHUNK_UNMAP_POSTED
+#define STUCK           XEN_HOSTMEM_CHUNK_STUCK
+#define LOST            XEN_HOSTMEM_CHUNK_LOST
 
-    return names[state];
+void xen_hostmem_mappings_init(XenHostmemMappings *all)
+{
+    all->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
+    g_queue_init(&all->waiting);
+    g_queue_init(&all->lacking);
+    g_queue_init(&all->work);
+    g_queue_init(&all->unproven);
 }
 
-static void count(const XenHostmemMapping *m)
+void xen_hostmem_mappings_destroy(XenHostmemMappings *all)
 {
-    XenHostmemCounters *c = &m->window->counters;
-
-    if (m->state == XEN_HOSTMEM_MAPPED) {
-        c->grants++;
-    } else if (m->state == XEN_HOSTMEM_TRAPPED) {
-        c->fallbacks[m->reason]++;
-    }
+    g_hash_table_destroy(all->by_id);
 }
 
-void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to)
+XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
+                                           XenHostmemBlob *blob,
+                                           uint64_t offset,
+                                           const XenHostmemBuffer *buf)
 {
-    XenHostmemTransition t = {
-        .blob = m->blob,
-        .offset = m->offset,
-        .nr_pages = m->nr_pages,
-        .from = m->state,
-        .to = to,
-        .reason = m->reason,
-    };
+    XenHostmemMapping *m = g_new0(XenHostmemMapping, 1);
 
-    m->state = to;
-    m->window->nr_lacking -= m->lacks;
-    m->lacks = to == XEN_HOSTMEM_TRAPPED && m->wanted &&
-               xen_hostmem_reason_may_pass(m->reason);
-    m->window->nr_lacking += m->lacks;
-    /* Why it is trapped may change while it is: that is to be seen, too. */
-    if (t.from != t.to || (to == XEN_HOSTMEM_TRAPPED && t.reason != m->told)) {
-        m->told = t.reason;
-        count(m);
-        m->window->ops->transition(m->window->opaque, &t);
-    }
+    m->all = all;
+    m->state = XEN_HOSTMEM_STATE_WAITING;
+    m->blob = blob;
+    m->blob_id = blob->id;
+    m->offset = offset;
+    m->nr_pages = xen_hostmem_nr_pages(buf->size);
+    m->buf = *buf;
+    m->link.data = m;
+    return m;
 }
 
-void xen_hostmem_mapping_settle(XenHostmemMapping *m)
+/* Queues and states */
+
+static void move_to(XenHostmemMapping *m, GQueue *queue)
 {
-    XenHostmemWindow *w = m->window;
-
-    if (!m->wanted && g_hash_table_lookup(w->by_blob,
-                                          GUINT_TO_POINTER(m->blob)) == m) {
-        g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(m->blob));
+    if (m->queue == queue) {
+        return;                 /* keeps its place */
     }
-    if (m->owed) {
-        m->owed = false;
-        xen_hostmem_window_settle(w, m->blob);
-        w->ops->wake(w->opaque);
+    if (m->queue) {
+        g_queue_unlink(m->queue, &m->link);
     }
-}
-
-void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m)
-{
-    XenHostmemWindow *w = m->window;
-
-    if (m->owed && !w->rules.trap) {
-        /* The next tick finds it late, and refuses it. */
-        m->deadline = w->ops->now_ms(w->opaque);
-        w->ops->wake(w->opaque);
-    } else {
-        xen_hostmem_mapping_settle(m);
+    m->queue = queue;
+    if (queue) {
+        g_queue_push_tail_link(queue, &m->link);
     }
 }
 
 static void queue_work(XenHostmemMapping *m)
 {
-    XenHostmemWindow *w = m->window;
-
-    if (!m->work_link) {
-        g_queue_push_tail(&w->work, m);
-        m->work_link = w->work.tail;
-    }
-    w->ops->wake(w->opaque);
+    move_to(m, &m->all->work);
+    m->all->ops->wake(m->all->ops_opaque);
 }
 
-/* Cut the mapping into requests. */
-static void make_chunks(XenHostmemMapping *m)
+void xen_hostmem_mapping_wait(XenHostmemMapping *m)
 {
-    XenHostmemWindow *w = m->window;
-
-    m->nr_chunks = (m->nr_pages + w->max_pages - 1) / w->max_pages;
-    m->chunks = g_new0(XenHostmemChunk, m->nr_chunks);
-    memset(m->nr_in, 0, sizeof(m->nr_in));
-    m->nr_in[CHUNK_IDLE] = m->nr_chunks;
-    m->next_chunk = 0;
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        uint32_t first = i * w->max_pages;
-
-        m->chunks[i] = (XenHostmemChunk) {
-            .mapping = m,
-            .id = ++w->next_id,
-            .first_page = first,
-            .nr_pages = MIN(w->max_pages, m->nr_pages - first),
-            .state = CHUNK_IDLE,
-        };
-    }
+    move_to(m, &m->all->waiting);
 }
 
-static int import(XenHostmemMapping *m)
+/* The receiver of the change may free @m. */
+static void set_state(XenHostmemMapping *m, XenHostmemState to,
+                      XenHostmemReason reason)
 {
-    XenHostmemWindow *w = m->window;
-    int rc;
+    XenHostmemMappings *all = m->all;
+    XenHostmemTransition t = {
+        .blob = m->blob_id,
+        .offset = m->offset,
+        .nr_pages = m->nr_pages,
+        .from = m->state,
+        .to = to,
+        .reason = reason,
+    };
+    bool other_reason = m->reason != reason;
 
-    if (m->nr_pages > UINT32_MAX - w->max_pages) {
-        return -E2BIG;
+    m->state = to;
+    m->reason = reason;
+    switch (to) {
+    case XEN_HOSTMEM_STATE_TRAPPED:
+        move_to(m, xen_hostmem_reason_may_pass(reason) ? &all->lacking : NULL);
+        break;
+    case XEN_HOSTMEM_STATE_STALE:
+    case XEN_HOSTMEM_STATE_QUARANTINED:
+        move_to(m, &all->unproven);
+        break;
+    case XEN_HOSTMEM_STATE_GONE:
+        move_to(m, NULL);
+        break;
+    default:
+        /* In the queue "work", or in none, as there are requests to post. */
+        break;
     }
-    if (!xen_hostmem_room_for(m)) {
-        return -EDQUOT;
+    if (t.from != to || (to == XEN_HOSTMEM_STATE_TRAPPED && other_reason)) {
+        all->changed(all->changed_opaque, m, &t);
     }
-    m->refs = g_try_new(uint32_t, m->nr_pages);
-    if (!m->refs) {
-        return -ENOMEM;
-    }
-    rc = w->ops->import(w->opaque, m->buf.dmabuf, m->nr_pages, m->refs,
-                        &m->handle);
-    if (rc < 0) {
-        g_clear_pointer(&m->refs, g_free);
-        return rc;
-    }
-    m->imported = true;
-    w->granted_pages += m->nr_pages;
-    make_chunks(m);
-    return 0;
-}
-
-void xen_hostmem_mapping_begin(XenHostmemMapping *m)
-{
-    int rc;
-
-    if (!m->window->rules.grant) {
-        m->reason = XEN_HOSTMEM_REASON_POLICY;
-    } else if (m->buf.dmabuf < 0) {
-        m->reason = m->buf.reason;
-    } else if (!m->window->accepting) {
-        m->reason = XEN_HOSTMEM_REASON_NO_FRONTEND;
-    } else {
-        rc = import(m);
-        m->reason = rc < 0 ? xen_hostmem_reason_of_import(rc)
-                           : XEN_HOSTMEM_REASON_NONE;
-    }
-
-    if (!m->imported) {
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
-        if (xen_hostmem_reason_may_pass(m->reason)) {
-            m->window->ops->wake(m->window->opaque);
-        }
-        return;
-    }
-    m->failing = false;
-    xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GRANTED);
-    queue_work(m);
 }
 
 static bool is_being_undone(const XenHostmemMapping *m)
 {
-    return !m->wanted || m->failing;
+    return m->state >= XEN_HOSTMEM_STATE_REVOKING;
 }
 
-/* True if any chunk is in one of the states of the mask. */
-static bool any_chunk(const XenHostmemMapping *m, unsigned mask)
+/* Chunks */
+
+/* What has to be posted next: pages to map, or to unmap. */
+static XenHostmemChunkState post_from(const XenHostmemMapping *m)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(m->nr_in); i++) {
-        if (mask & (1u << i) && m->nr_in[i]) {
-            return true;
-        }
-    }
-    return false;
+    return is_being_undone(m) ? MAPPED : IDLE;
 }
 
-static ChunkState post_from(const XenHostmemMapping *m)
-{
-    return is_being_undone(m) ? CHUNK_MAPPED : CHUNK_IDLE;
-}
-
-static void set_chunk(XenHostmemChunk *c, ChunkState to)
+static void set_chunk(XenHostmemChunk *c, XenHostmemChunkState to)
 {
     XenHostmemMapping *m = c->mapping;
 
@@ -208,10 +135,32 @@ static void set_chunk(XenHostmemChunk *c, ChunkState to)
     }
 }
 
-static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
+static void make_chunks(XenHostmemMapping *m)
+{
+    XenHostmemMappings *all = m->all;
+
+    m->nr_chunks = (m->nr_pages + all->max_pages - 1) / all->max_pages;
+    m->chunks = g_new0(XenHostmemChunk, m->nr_chunks);
+    memset(m->nr_in, 0, sizeof(m->nr_in));
+    m->nr_in[IDLE] = m->nr_chunks;
+    m->next_chunk = 0;
+    for (uint32_t i = 0; i < m->nr_chunks; i++) {
+        uint32_t first = i * all->max_pages;
+
+        m->chunks[i] = (XenHostmemChunk) {
+            .mapping = m,
+            .id = ++all->next_id,
+            .first_page = first,
+            .nr_pages = MIN(all->max_pages, m->nr_pages - first),
+            .state = IDLE,
+        };
+    }
+}
+
+static bool post_chunk(XenHostmemChunk *c, uint8_t operation)
 {
     XenHostmemMapping *m = c->mapping;
-    XenHostmemWindow *w = m->window;
+    XenHostmemMappings *all = m->all;
     bool map = operation == XEN_HOSTMEM_OP_MAP;
     XenHostmemRequest req = {
         .id = c->id,
@@ -219,211 +168,282 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation, ChunkState posted)
                   ((uint64_t)c->first_page << XEN_HOSTMEM_PAGE_SHIFT),
         .nr_pages = c->nr_pages,
         .operation = operation,
-        /* Also when it is undone while the guest goes on using it. */
-        .live = m->live && m->wanted,
+        /* R12; also when it is undone while the guest goes on using it */
+        .live = xen_hostmem_blob_in_use(m->blob),
     };
 
-    if (!w->ops->post(w->opaque, &req, map ? m->refs + c->first_page : NULL)) {
+    if (!all->ops->post(all->ops_opaque, &req,
+                        map ? m->refs + c->first_page : NULL)) {
         return false;
     }
-    set_chunk(c, posted);
-    g_hash_table_insert(w->by_id, &c->id, c);
+    set_chunk(c, map ? MAP_POSTED : UNMAP_POSTED);
+    g_hash_table_insert(all->by_id, &c->id, c);
     return true;
 }
 
-bool xen_hostmem_mapping_post(XenHostmemMapping *m)
+/* False: the ring is full, some is left. */
+static bool post_chunks(XenHostmemMapping *m)
 {
-    bool undo = is_being_undone(m);
-    ChunkState from = post_from(m);
+    uint8_t operation = is_being_undone(m) ? XEN_HOSTMEM_OP_UNMAP
+                                           : XEN_HOSTMEM_OP_MAP;
+    XenHostmemChunkState from = post_from(m);
 
     for (; m->nr_in[from]; m->next_chunk++) {
         XenHostmemChunk *c = &m->chunks[m->next_chunk];
 
-        if (c->state != from) {
-            continue;
-        }
-        if (!(undo ? post_chunk(c, XEN_HOSTMEM_OP_UNMAP, CHUNK_UNMAP_POSTED)
-                   : post_chunk(c, XEN_HOSTMEM_OP_MAP, CHUNK_MAP_POSTED))) {
+        if (c->state == from && !post_chunk(c, operation)) {
             return false;
-        }
-        if (!undo) {
-            xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_MAPPING);
         }
     }
     return true;
 }
 
-/* The references have ended; only what the GPU device wants is left. */
+void xen_hostmem_mappings_post(XenHostmemMappings *all)
+{
+    bool posted = false;
+
+    while (all->accepting && !g_queue_is_empty(&all->work)) {
+        XenHostmemMapping *m = g_queue_peek_head(&all->work);
+        bool all_posted = post_chunks(m);
+
+        posted = true;
+        if (m->state == XEN_HOSTMEM_STATE_GRANTED && m->nr_in[MAP_POSTED]) {
+            set_state(m, XEN_HOSTMEM_STATE_MAPPING, XEN_HOSTMEM_REASON_NONE);
+        }
+        if (!all_posted) {
+            break;
+        }
+        move_to(m, NULL);
+    }
+    if (posted) {
+        all->ops->push(all->ops_opaque);
+    }
+}
+
+/* Import and release */
+
+static int import(XenHostmemMapping *m)
+{
+    XenHostmemMappings *all = m->all;
+    int rc;
+
+    if (m->nr_pages > UINT32_MAX - all->max_pages) {
+        return -E2BIG;
+    }
+    if (!xen_hostmem_room_has(&all->room, m->nr_pages,
+                              xen_hostmem_mapping_is_ring(m))) {
+        return -EDQUOT;
+    }
+    m->refs = g_try_new(uint32_t, m->nr_pages);
+    if (!m->refs) {
+        return -ENOMEM;
+    }
+    rc = all->ops->import(all->ops_opaque, m->buf.dmabuf, m->nr_pages, m->refs,
+                          &m->handle);
+    if (rc < 0) {
+        g_clear_pointer(&m->refs, g_free);
+        return rc;
+    }
+    all->room.granted += m->nr_pages;
+    make_chunks(m);
+    return 0;
+}
+
+static XenHostmemReason try_to_grant(XenHostmemMapping *m)
+{
+    int rc;
+
+    if (!m->all->rules.grant) {
+        return XEN_HOSTMEM_REASON_POLICY;
+    }
+    if (m->buf.dmabuf < 0) {
+        return m->buf.reason;
+    }
+    if (!m->all->accepting) {
+        return XEN_HOSTMEM_REASON_NO_FRONTEND;
+    }
+    rc = import(m);
+    return rc < 0 ? xen_hostmem_reason_of_import(rc) : XEN_HOSTMEM_REASON_NONE;
+}
+
+void xen_hostmem_mapping_serve(XenHostmemMapping *m)
+{
+    XenHostmemReason reason = try_to_grant(m);
+
+    if (reason != XEN_HOSTMEM_REASON_NONE) {
+        set_state(m, XEN_HOSTMEM_STATE_TRAPPED, reason);
+        return;
+    }
+    queue_work(m);
+    set_state(m, XEN_HOSTMEM_STATE_GRANTED, reason);
+}
+
 static void forget_import(XenHostmemMapping *m)
 {
-    if (m->imported) {
-        m->window->granted_pages -= m->nr_pages;
-    }
-    m->imported = false;
-    m->failing = false;
-    m->lost = false;
+    m->all->room.granted -= m->nr_pages;
     g_clear_pointer(&m->refs, g_free);
     g_clear_pointer(&m->chunks, g_free);
     m->nr_chunks = 0;
-    memset(m->nr_in, 0, sizeof(m->nr_in));
 }
 
-/* Every chunk has come to rest: try to end the references (R24, R25). */
+/*
+ * Try to end the references (R24, R25).
+ * @confirmed: the frontend's word is that none is mapped
+ */
 static void release(XenHostmemMapping *m, bool confirmed)
 {
-    XenHostmemWindow *w = m->window;
+    XenHostmemMappings *all = m->all;
+    bool wanted = xen_hostmem_state_is_wanted(m->state);
 
-    if (w->ops->release(w->opaque, m->handle, confirmed) < 0) {
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_QUARANTINED);
-        if (m->wanted) {
-            xen_hostmem_mapping_settle_trapped(m);
-        } else {
-            xen_hostmem_mapping_settle(m);
-        }
-        w->ops->wake(w->opaque);
+    if (all->ops->release(all->ops_opaque, m->handle, confirmed) < 0) {
+        set_state(m, wanted ? XEN_HOSTMEM_STATE_STALE
+                            : XEN_HOSTMEM_STATE_QUARANTINED, m->reason);
         return;
     }
     forget_import(m);
-    if (m->wanted) {
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_TRAPPED);
-        xen_hostmem_mapping_settle_trapped(m);
-        xen_hostmem_room_returned(w, false);
-        /* Proof that came after the next frontend: it may have the blob. */
-        if (w->accepting && m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
-            m->live = true;
-            xen_hostmem_mapping_begin(m);
-        }
-    } else {
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
-        xen_hostmem_mapping_settle(m);
-        xen_hostmem_window_vacate(w, m);
-        xen_hostmem_mapping_free(m);
-        xen_hostmem_room_returned(w, true);
+    set_state(m, wanted ? XEN_HOSTMEM_STATE_TRAPPED : XEN_HOSTMEM_STATE_GONE,
+              m->reason);
+}
+
+/* Undoing */
+
+static bool frontend_confirmed(const XenHostmemMapping *m)
+{
+    return m->nr_in[IDLE] == m->nr_chunks;
+}
+
+/* REVOKING or UNMAPPING: what comes next? */
+static void go_on_undoing(XenHostmemMapping *m)
+{
+    if (m->nr_in[MAPPED]) {
+        queue_work(m);
+    } else if (!m->nr_in[MAP_POSTED] && !m->nr_in[UNMAP_POSTED]) {
+        release(m, frontend_confirmed(m));
     }
 }
 
-void xen_hostmem_mapping_undo(XenHostmemMapping *m)
+static void undo(XenHostmemMapping *m, XenHostmemState to,
+                 XenHostmemReason reason)
 {
-    if (!m->imported) {
-        /* Trapped: nothing of it is in the guest. */
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
-        xen_hostmem_mapping_settle(m);
-        xen_hostmem_window_vacate(m->window, m);
-        xen_hostmem_mapping_free(m);
-        return;
-    }
-    if (m->state == XEN_HOSTMEM_QUARANTINED) {
-        xen_hostmem_mapping_retry(m);
-        return;
-    }
-    if (m->state != XEN_HOSTMEM_UNMAPPING) {
+    if (!is_being_undone(m)) {
         m->next_chunk = 0;
     }
-    xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_UNMAPPING);
-    if (any_chunk(m, 1u << CHUNK_MAPPED)) {
-        queue_work(m);
-    } else if (!any_chunk(m, 1u << CHUNK_MAP_POSTED |
-                             1u << CHUNK_UNMAP_POSTED)) {
-        release(m, !any_chunk(m, 1u << CHUNK_STUCK));
+    set_state(m, to, reason);
+    go_on_undoing(m);
+}
+
+void xen_hostmem_mapping_end(XenHostmemMapping *m)
+{
+    if (!xen_hostmem_state_is_granted(m->state)) {
+        set_state(m, XEN_HOSTMEM_STATE_GONE, m->reason);
+    } else {
+        undo(m, XEN_HOSTMEM_STATE_UNMAPPING, m->reason);
     }
 }
 
-static void map_replied(XenHostmemChunk *c, int32_t status)
+/* Every chunk that is not a hole becomes @to, whatever was posted for it. */
+static void strand_chunks(XenHostmemMapping *m, XenHostmemChunkState to)
 {
-    XenHostmemMapping *m = c->mapping;
+    for (uint32_t i = 0; i < m->nr_chunks; i++) {
+        XenHostmemChunk *c = &m->chunks[i];
 
-    if (status == XEN_HOSTMEM_OK) {
-        set_chunk(c, CHUNK_MAPPED);
-    } else {
-        set_chunk(c, CHUNK_IDLE);   /* R11 */
-        m->reason = xen_hostmem_reason_of_reply(status);
-        m->failing = true;
-    }
-
-    if (is_being_undone(m)) {
-        xen_hostmem_mapping_undo(m);
-    } else if (!any_chunk(m, ~(1u << CHUNK_MAPPED))) {
-        g_clear_pointer(&m->refs, g_free);
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_MAPPED);
-        xen_hostmem_mapping_settle(m);
-        if (m->live) {
-            xen_hostmem_room_found(m->window);
+        g_hash_table_remove(m->all->by_id, &c->id);
+        if (c->state != IDLE && c->state != LOST) {
+            set_chunk(c, to);
         }
     }
-}
-
-void xen_hostmem_mapping_reply(XenHostmemChunk *c, uint8_t operation,
-                               int32_t status)
-{
-    g_hash_table_remove(c->mapping->window->by_id, &c->id);
-    if (operation == XEN_HOSTMEM_OP_MAP) {
-        map_replied(c, status);
-        return;
-    }
-    /* "Not mapped" is what was asked for; anything else proves nothing. */
-    set_chunk(c, status == XEN_HOSTMEM_OK || status == XEN_HOSTMEM_ENOENT
-                 ? CHUNK_IDLE : CHUNK_STUCK);
-    xen_hostmem_mapping_undo(c->mapping);
 }
 
 void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean)
 {
-    if (!m->imported) {
+    if (!xen_hostmem_state_is_granted(m->state)) {
         return;
     }
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        XenHostmemChunk *c = &m->chunks[i];
-
-        g_hash_table_remove(m->window->by_id, &c->id);
-        if (clean && !m->lost) {
-            set_chunk(c, CHUNK_IDLE);
-        } else if (c->state != CHUNK_IDLE) {
-            set_chunk(c, CHUNK_STUCK);
-            /* No later frontend can speak for what this one left. */
-            m->lost = true;
-        }
-    }
+    /* No later frontend can speak for what this one left. */
+    strand_chunks(m, clean ? IDLE : LOST);
     m->reason = XEN_HOSTMEM_REASON_NO_FRONTEND;
-    m->failing = true;
-    xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_UNMAPPING);
-    release(m, !any_chunk(m, 1u << CHUNK_STUCK));
+    if (!is_being_undone(m)) {
+        undo(m, XEN_HOSTMEM_STATE_REVOKING, m->reason);
+    } else {
+        release(m, frontend_confirmed(m));
+    }
 }
 
 void xen_hostmem_mapping_give_up(XenHostmemMapping *m)
 {
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        XenHostmemChunk *c = &m->chunks[i];
-
-        g_hash_table_remove(m->window->by_id, &c->id);
-        if (c->state != CHUNK_IDLE) {
-            /* Until the frontend's Closed, which may still come. */
-            set_chunk(c, CHUNK_STUCK);
-        }
-    }
+    strand_chunks(m, STUCK);
     release(m, false);
 }
 
-void xen_hostmem_mapping_retry(XenHostmemMapping *m)
+void xen_hostmem_mapping_ask(XenHostmemMapping *m)
 {
     release(m, false);
 }
 
 void xen_hostmem_mapping_free(XenHostmemMapping *m)
 {
-    XenHostmemWindow *w = m->window;
+    XenHostmemMappings *all = m->all;
 
-    for (uint32_t i = 0; i < m->nr_chunks; i++) {
-        g_hash_table_remove(w->by_id, &m->chunks[i].id);
-    }
-    if (m->work_link) {
-        g_queue_delete_link(&w->work, m->work_link);
-    }
-    if (m->imported) {
-        w->ops->release(w->opaque, m->handle, false);
+    move_to(m, NULL);
+    if (xen_hostmem_state_is_granted(m->state)) {
+        strand_chunks(m, LOST);
+        all->ops->release(all->ops_opaque, m->handle, false);
+        forget_import(m);
     }
     if (m->buf.dmabuf >= 0) {
         close(m->buf.dmabuf);
     }
-    forget_import(m);
     g_free(m);
+}
+
+/* Replies */
+
+static void map_replied(XenHostmemChunk *c, int32_t status)
+{
+    XenHostmemMapping *m = c->mapping;
+
+    set_chunk(c, status == XEN_HOSTMEM_OK ? MAPPED : IDLE);     /* R11 */
+    if (is_being_undone(m)) {
+        go_on_undoing(m);
+    } else if (status != XEN_HOSTMEM_OK) {
+        undo(m, XEN_HOSTMEM_STATE_REVOKING,
+             xen_hostmem_reason_of_reply(status));
+    } else if (m->nr_in[MAPPED] == m->nr_chunks) {
+        g_clear_pointer(&m->refs, g_free);
+        set_state(m, XEN_HOSTMEM_STATE_MAPPED, XEN_HOSTMEM_REASON_NONE);
+    }
+}
+
+static void unmap_replied(XenHostmemChunk *c, int32_t status)
+{
+    /* "Not mapped" is what was asked for; anything else proves nothing. */
+    set_chunk(c, status == XEN_HOSTMEM_OK || status == XEN_HOSTMEM_ENOENT
+                 ? IDLE : STUCK);
+    go_on_undoing(c->mapping);
+}
+
+void xen_hostmem_mappings_reply(XenHostmemMappings *all,
+                                const XenHostmemReply *reply)
+{
+    XenHostmemChunk *c = g_hash_table_lookup(all->by_id, &reply->id);
+
+    if (!c) {
+        return;                 /* of what was given up meanwhile */
+    }
+    switch (reply->operation) {
+    case XEN_HOSTMEM_OP_MAP:
+        if (c->state == MAP_POSTED) {
+            g_hash_table_remove(all->by_id, &c->id);
+            map_replied(c, reply->status);
+        }
+        break;
+    case XEN_HOSTMEM_OP_UNMAP:
+        if (c->state == UNMAP_POSTED) {
+            g_hash_table_remove(all->by_id, &c->id);
+            unmap_replied(c, reply->status);
+        }
+        break;
+    default:
+        break;                  /* nothing else is posted */
+    }
 }

@@ -1,23 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: one blob's way through its states
+ * Xen hostmem: one mapping's way through its states
  *
- * Private to window.c and mapping.c.
+ * A mapping is a range of the window with the memory that belongs there, and
+ * the references to it while it is granted.  The states of the enum
+ * XenHostmemState are the whole machine:
+ *
+ *     WAITING
+ *        | the range is free
+ *        v
+ *     TRAPPED <--------------------------------------+
+ *        | imported                                  | released
+ *        v               failed, or                  |
+ *     GRANTED ---------> the frontend left -----> REVOKING ---> STALE
+ *        | posted           ^      ^                          not proven
+ *        v                  |      |
+ *     MAPPING --------------+      |
+ *        | every page confirmed    |
+ *        v                         |
+ *     MAPPED ----------------------+
+ *
+ * In the states above, the GPU device has the blob mapped.  Once it unmaps the
+ * blob:
+ *
+ *     WAITING, TRAPPED -----------------------------------------> GONE
+ *                                                                  ^ released
+ *     GRANTED, MAPPING, MAPPED, REVOKING, STALE ----> UNMAPPING ---+
+ *                                                        |         |
+ *                                             not proven +--> QUARANTINED
+ *
+ * STALE and QUARANTINED: the guest may hold a grant and nobody knows (R24);
+ * the kernel is asked again until it can tell.
  */
 #ifndef HW_XEN_HOSTMEM_MAPPING_H
 #define HW_XEN_HOSTMEM_MAPPING_H
 
-#include "window.h"
+#include "blob.h"
+#include "ops.h"
+#include "room.h"
 
-typedef enum ChunkState {
-    CHUNK_IDLE,             /* not posted, or unmapped again: a hole */
-    CHUNK_MAP_POSTED,
-    CHUNK_MAPPED,
-    CHUNK_UNMAP_POSTED,
-    CHUNK_STUCK,            /* the frontend could not tell that it is a hole */
-} ChunkState;
+typedef struct XenHostmemMappings XenHostmemMappings;
 
-typedef struct XenHostmemMapping XenHostmemMapping;
+typedef enum XenHostmemChunkState {
+    XEN_HOSTMEM_CHUNK_IDLE,         /* not posted, or unmapped: a hole */
+    XEN_HOSTMEM_CHUNK_MAP_POSTED,
+    XEN_HOSTMEM_CHUNK_MAPPED,
+    XEN_HOSTMEM_CHUNK_UNMAP_POSTED,
+    XEN_HOSTMEM_CHUNK_STUCK,        /* the frontend may yet say it is a hole */
+    XEN_HOSTMEM_CHUNK_LOST,         /* only the kernel can: R21 */
+    XEN_HOSTMEM_CHUNK__MAX,
+} XenHostmemChunkState;
 
 /* What one request maps: as many pages as fit the reference buffer. */
 typedef struct XenHostmemChunk {
@@ -25,150 +57,158 @@ typedef struct XenHostmemChunk {
     uint64_t id;
     uint32_t first_page;
     uint32_t nr_pages;
-    ChunkState state;
+    XenHostmemChunkState state;
 } XenHostmemChunk;
 
 struct XenHostmemMapping {
-    XenHostmemWindow *window;
+    XenHostmemMappings *all;
     XenHostmemState state;
-    XenHostmemReason reason;    /* why it is trapped, if it is */
-    XenHostmemReason told;      /* the reason in the last transition */
-    uint32_t blob;
+    XenHostmemReason reason;    /* why it is or will be trapped */
+    XenHostmemBlob *blob;       /* what it serves; NULL once nobody asks */
+    uint32_t blob_id;
     uint64_t offset;            /* bytes */
     uint64_t nr_pages;
-    XenHostmemBuffer buf;       /* buf.host is NULL once unwanted */
-    bool wanted;                /* the GPU device has the blob mapped there */
-    bool owed;                  /* it waits for settled() */
-    bool failing;               /* wanted, but to be undone and trapped */
-    bool live;                  /* the guest uses it while it is mapped */
-    bool lost;                  /* some frontend went away with it mapped */
-    bool lacks;                 /* is counted in window->nr_lacking */
-    int64_t deadline;           /* ms, with owed */
-    GList *work_link;           /* its place in window->work, or NULL */
+    XenHostmemBuffer buf;       /* buf.dmabuf is owned */
+    GQueue *queue;              /* which of the window's it is in, or NULL */
+    GList link;
 
-    /* While imported: */
-    bool imported;
+    /* While granted: */
     uint64_t handle;
-    uint32_t *refs;             /* until all are posted and mapped */
+    uint32_t *refs;             /* until all are mapped */
     XenHostmemChunk *chunks;
     uint32_t nr_chunks;
-    uint32_t nr_in[CHUNK_STUCK + 1];    /* chunks, by state */
+    uint32_t nr_in[XEN_HOSTMEM_CHUNK__MAX];     /* chunks, by state */
     uint32_t next_chunk;        /* none before it is to be posted */
 };
 
-struct XenHostmemWindow {
-    const XenHostmemWindowOps *ops;
-    void *opaque;
-    uint64_t size;              /* bytes */
+/*
+ * A mapping has changed; see XenHostmemTransition.  Where a mapping comes to
+ * rest (TRAPPED, STALE, QUARANTINED, GONE) this is the last thing that happens
+ * in each function below: the receiver may call them for @m, and frees it when
+ * it is GONE.
+ */
+typedef void XenHostmemMappingChanged(void *opaque, XenHostmemMapping *m,
+                                      const XenHostmemTransition *t);
+
+/* What the mappings of a window have in common. */
+struct XenHostmemMappings {
+    const XenHostmemOps *ops;
+    void *ops_opaque;
+    XenHostmemMappingChanged *changed;
+    void *changed_opaque;
+    XenHostmemRules rules;
+    XenHostmemRoom room;
     uint32_t max_pages;         /* of one request */
     bool accepting;             /* a frontend takes requests */
-    int64_t leave_deadline;     /* ms; by when a Closing one should be gone */
-    XenHostmemRules rules;
-    XenHostmemCounters counters;
-    uint32_t nr_lacking;        /* trapped for what may pass */
-    uint64_t granted_pages;     /* of all imports, also those in quarantine */
-    bool try_quota;             /* what waits for the quota may be tried */
-    bool try_others;            /* and what waits for something else */
-    int64_t retry_at;           /* ms; when it may be anyhow */
-    int64_t retry_ms;           /* between the last try and the next */
     uint64_t next_id;
-    GTree *placed;              /* by range: all but those WAITING */
-    GQueue waiting;             /* WAITING, first come first served */
-    GQueue work;                /* with requests to post */
-    GHashTable *by_blob;        /* blob -> mapping that answers for it */
-    GHashTable *refused;        /* blobs whose map was refused */
     GHashTable *by_id;          /* id -> chunk with a request posted */
-    GArray *settled;            /* blobs to be told of by the next pump */
-    GHashTable *settling;       /* those, for a look-up */
+
+    /* Mappings, by what they wait for: */
+    GQueue waiting;             /* for their range; WAITING */
+    GQueue lacking;             /* for what they lack; TRAPPED */
+    GQueue work;                /* for room in the ring */
+    GQueue unproven;            /* for the kernel; STALE, QUARANTINED */
 };
+
+void xen_hostmem_mappings_init(XenHostmemMappings *all);
+void xen_hostmem_mappings_destroy(XenHostmemMappings *all);
+
+/**
+ * xen_hostmem_mappings_post: post requests until the ring is full
+ */
+void xen_hostmem_mappings_post(XenHostmemMappings *all);
+
+/**
+ * xen_hostmem_mappings_reply: a request was answered
+ */
+void xen_hostmem_mappings_reply(XenHostmemMappings *all,
+                                const XenHostmemReply *reply);
+
+/**
+ * xen_hostmem_mapping_new: WAITING, not yet in a queue
+ * @buf: copied, and buf->dmabuf taken over
+ */
+XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
+                                           XenHostmemBlob *blob,
+                                           uint64_t offset,
+                                           const XenHostmemBuffer *buf);
+
+/* Ends the import, whoever still has pages mapped, and frees @m. */
+void xen_hostmem_mapping_free(XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_mapping_wait: its range is not free
+ */
+void xen_hostmem_mapping_wait(XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_mapping_serve: decide how a WAITING or TRAPPED one is served
+ *
+ * Its range must hold no grant.  Leaves it TRAPPED, or GRANTED with its
+ * requests queued.
+ */
+void xen_hostmem_mapping_serve(XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_mapping_end: the GPU device does not want it any more
+ */
+void xen_hostmem_mapping_end(XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_mapping_abandon: the frontend is gone
+ * @clean: its word was that nothing is mapped (R19)
+ */
+void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean);
+
+/**
+ * xen_hostmem_mapping_give_up: the frontend will not undo an UNMAPPING one
+ */
+void xen_hostmem_mapping_give_up(XenHostmemMapping *m);
+
+/**
+ * xen_hostmem_mapping_ask: has the peer of an unproven one let go by now?
+ */
+void xen_hostmem_mapping_ask(XenHostmemMapping *m);
 
 typedef struct XenHostmemRange {
     uint64_t offset, end;       /* bytes */
 } XenHostmemRange;
 
+static inline uint64_t xen_hostmem_nr_pages(uint64_t size)
+{
+    return (size - 1) / XEN_HOSTMEM_PAGE_SIZE + 1;
+}
+
+/* The pages of @size bytes, 1 or more, at @offset */
+static inline XenHostmemRange xen_hostmem_range(uint64_t offset, uint64_t size)
+{
+    return (XenHostmemRange) {
+        offset, offset + (xen_hostmem_nr_pages(size) << XEN_HOSTMEM_PAGE_SHIFT)
+    };
+}
+
 static inline XenHostmemRange xen_hostmem_mapping_range(
     const XenHostmemMapping *m)
 {
-    uint64_t size = m->nr_pages << XEN_HOSTMEM_PAGE_SHIFT;
-
-    return (XenHostmemRange) { m->offset, m->offset + size };
+    return xen_hostmem_range(m->offset, m->buf.size);
 }
 
-/**
- * xen_hostmem_mapping_begin: decide how a placed mapping is served
- *
- * Leaves it TRAPPED, or GRANTED with its requests queued.
- */
-void xen_hostmem_mapping_begin(XenHostmemMapping *m);
+/* Does the GPU device have the blob mapped? */
+static inline bool xen_hostmem_state_is_wanted(XenHostmemState state)
+{
+    return state < XEN_HOSTMEM_STATE_UNMAPPING;
+}
 
-/**
- * xen_hostmem_mapping_undo: take it back, because it is unwanted or failing
- *
- * May free @m.
- */
-void xen_hostmem_mapping_undo(XenHostmemMapping *m);
+/* Are there references to the memory? */
+static inline bool xen_hostmem_state_is_granted(XenHostmemState state)
+{
+    return state >= XEN_HOSTMEM_STATE_GRANTED &&
+           state < XEN_HOSTMEM_STATE_GONE;
+}
 
-/* Post what can be posted. False: no room, some is left. */
-bool xen_hostmem_mapping_post(XenHostmemMapping *m);
-
-/* A request of the chunk was answered. May free the chunk's mapping. */
-void xen_hostmem_mapping_reply(XenHostmemChunk *chunk, uint8_t operation,
-                               int32_t status);
-
-/* The frontend is gone, see xen_hostmem_window_left(). May free @m. */
-void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean);
-
-/* UNMAPPING, and the frontend will not do it. May free @m. */
-void xen_hostmem_mapping_give_up(XenHostmemMapping *m);
-
-/* QUARANTINED: ask again whether the peer has let go. May free @m. */
-void xen_hostmem_mapping_retry(XenHostmemMapping *m);
-
-/* Give up: the domain or the device is going away. Frees @m. */
-void xen_hostmem_mapping_free(XenHostmemMapping *m);
-
-void xen_hostmem_mapping_set_state(XenHostmemMapping *m, XenHostmemState to);
-
-/* The user's wait is over, if it waits. */
-void xen_hostmem_mapping_settle(XenHostmemMapping *m);
-
-/* As that, for one that is not granted: if it has to be, it is refused. */
-void xen_hostmem_mapping_settle_trapped(XenHostmemMapping *m);
-
-/* window.c: the user is told of the blob by the next pump. */
-void xen_hostmem_window_settle(XenHostmemWindow *w, uint32_t blob);
-
-/* window.c: the mappings that hold a range, for loops that free some. */
-GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w);
-
-/**
- * xen_hostmem_room_for: may this mapping be granted now? (I5)
- */
-bool xen_hostmem_room_for(const XenHostmemMapping *m);
-
-/* Shared memory, and small: never to be trapped if that can be helped. */
-bool xen_hostmem_may_be_ring(const XenHostmemMapping *m);
-
-/**
- * xen_hostmem_room_returned: an import has ended
- * @unmapped: because the GPU device unmapped the blob
- */
-void xen_hostmem_room_returned(XenHostmemWindow *w, bool unmapped);
-
-/**
- * xen_hostmem_room_found: the guest mapped what had been trapped
- */
-void xen_hostmem_room_found(XenHostmemWindow *w);
-
-/**
- * xen_hostmem_room_retry: try to grant what is trapped for lack of room, if
- * some was given back or it is time
- *
- * Returns true if something still waits, to be called again a second later.
- */
-bool xen_hostmem_room_retry(XenHostmemWindow *w);
-
-/* window.c: the range is free again; @m is about to be freed. */
-void xen_hostmem_window_vacate(XenHostmemWindow *w, XenHostmemMapping *m);
+static inline bool xen_hostmem_mapping_is_ring(const XenHostmemMapping *m)
+{
+    return xen_hostmem_may_be_ring(m->buf.shared_memory, m->nr_pages);
+}
 
 #endif

@@ -36,7 +36,7 @@ static MemTxResult trap_read(void *opaque, hwaddr addr, uint64_t *data,
     uint64_t value = 0, len;
     void *host = trap_find(trap, addr, size, &len);
 
-    /* As from a bus that nobody answers on. */
+    /* What a bus returns when nothing answers. */
     *data = UINT64_MAX;
     if (!host || !xen_hostmem_copy_guarded(&value, host, len)) {
         return MEMTX_OK;
@@ -74,11 +74,11 @@ void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
     trap->window = window;
     memory_region_init_io(&trap->region, owner, &trap_ops, trap,
                           "xen-hostmem-window", size);
-    memory_region_add_subregion(bar, 0, &trap->region);
+    /* On top of the background that virtio-gpu-gl has there since 11.0 */
+    memory_region_add_subregion_overlap(bar, 0, &trap->region, 1);
 }
 
 void xen_hostmem_trap_fini(XenHostmemTrap *trap, MemoryRegion *bar)
 {
     memory_region_del_subregion(bar, &trap->region);
-    object_unparent(OBJECT(&trap->region));
 }

@@ -5,7 +5,7 @@
 #ifndef HW_XEN_HOSTMEM_TRAP_H
 #define HW_XEN_HOSTMEM_TRAP_H
 
-#include "exec/memory.h"
+#include "compat.h"
 #include "window.h"
 
 typedef struct XenHostmemTrap {

@@ -2,17 +2,32 @@
 /*
  * Xen hostmem: what is mapped where in a window
  *
- * This file has the window: its ranges, what its user asks for and what the
- * frontend's comings and goings mean. One mapping's way through its states is
- * in mapping.c.
+ * This file has the ranges, the calls of the GPU device, and what the
+ * frontend's arrival and departure mean.
  */
 
 #include "qemu/osdep.h"
+#include "window.h"
+#include "blob.h"
 #include "mapping.h"
+#include "retry.h"
+
+struct XenHostmemWindow {
+    uint64_t size;              /* bytes */
+    GTree *placed;              /* mappings by range: all but those WAITING */
+    XenHostmemMappings all;
+    XenHostmemBlobs blobs;
+    XenHostmemRetry retry;
+    XenHostmemCounters counters;
+    bool vacated;               /* a mapping may have its range now */
+    int64_t leave_deadline;     /* ms; by when a Closing one should be gone */
+};
+
+/* Ranges */
 
 /*
- * Placed mappings never overlap each other. So "any overlap is equal" is an
- * order among them, and finds one that a given range meets.
+ * Placed mappings never overlap each other.  So "any overlap is equal" is an
+ * order among them, and finds one that overlaps a given range.
  */
 static gint compare_ranges(XenHostmemRange a, XenHostmemRange b)
 {
@@ -36,96 +51,19 @@ static XenHostmemMapping *find_placed(XenHostmemWindow *w, XenHostmemRange r)
     return g_tree_search(w->placed, search_mapping, &r);
 }
 
-XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
-                                         const XenHostmemRules *rules,
-                                         const XenHostmemWindowOps *ops,
-                                         void *opaque)
-{
-    XenHostmemWindow *w = g_new0(XenHostmemWindow, 1);
-
-    w->size = size;
-    w->rules = *rules;
-    w->ops = ops;
-    w->opaque = opaque;
-    w->leave_deadline = INT64_MAX;
-    w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
-    g_queue_init(&w->waiting);
-    g_queue_init(&w->work);
-    w->by_blob = g_hash_table_new(NULL, NULL);
-    w->refused = g_hash_table_new(NULL, NULL);
-    w->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
-    w->settled = g_array_new(false, false, sizeof(uint32_t));
-    w->settling = g_hash_table_new(NULL, NULL);
-    return w;
-}
-
 static gboolean collect(gpointer mapping, gpointer value, gpointer list)
 {
     g_ptr_array_add(list, mapping);
     return false;
 }
 
-GPtrArray *xen_hostmem_window_placed(XenHostmemWindow *w)
+/* For loops that may free some. */
+static GPtrArray *list_placed(XenHostmemWindow *w)
 {
     GPtrArray *list = g_ptr_array_new();
 
     g_tree_foreach(w->placed, collect, list);
     return list;
-}
-
-void xen_hostmem_window_free(XenHostmemWindow *w)
-{
-    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
-
-    for (guint i = 0; i < placed->len; i++) {
-        xen_hostmem_mapping_free(placed->pdata[i]);
-    }
-    while (!g_queue_is_empty(&w->waiting)) {
-        xen_hostmem_mapping_free(g_queue_pop_head(&w->waiting));
-    }
-    g_tree_destroy(w->placed);
-    g_queue_clear(&w->work);
-    g_hash_table_destroy(w->by_blob);
-    g_hash_table_destroy(w->refused);
-    g_hash_table_destroy(w->by_id);
-    g_array_free(w->settled, true);
-    g_hash_table_destroy(w->settling);
-    g_free(w);
-}
-
-void xen_hostmem_window_settle(XenHostmemWindow *w, uint32_t blob)
-{
-    g_array_append_val(w->settled, blob);
-    g_hash_table_add(w->settling, GUINT_TO_POINTER(blob));
-}
-
-static void place(XenHostmemMapping *m)
-{
-    g_tree_insert(m->window->placed, m, m);
-    xen_hostmem_mapping_begin(m);
-}
-
-void xen_hostmem_window_vacate(XenHostmemWindow *w, XenHostmemMapping *m)
-{
-    GList *l, *next;
-
-    g_tree_remove(w->placed, m);
-    for (l = w->waiting.head; l; l = next) {
-        XenHostmemMapping *waiting = l->data;
-
-        next = l->next;
-        if (find_placed(w, xen_hostmem_mapping_range(waiting))) {
-            continue;
-        }
-        g_queue_delete_link(&w->waiting, l);
-        place(waiting);
-        if (waiting->state == XEN_HOSTMEM_TRAPPED) {
-            xen_hostmem_mapping_settle_trapped(waiting);
-        } else {
-            waiting->deadline = w->ops->now_ms(w->opaque) +
-                                XEN_HOSTMEM_MAP_LIMIT_MS;
-        }
-    }
 }
 
 static bool range_is_valid(const XenHostmemWindow *w, uint64_t offset,
@@ -135,30 +73,30 @@ static bool range_is_valid(const XenHostmemWindow *w, uint64_t offset,
            size <= w->size - offset;
 }
 
-/* Does another blob that is wanted, or waits to be, lie in the range? */
+/* Does another blob that is mapped, or waits to be, lie in the range? */
 static bool range_is_taken(XenHostmemWindow *w, XenHostmemRange r)
 {
     XenHostmemMapping *m = find_placed(w, r);
 
     /*
-     * Of several placed mappings in the range, the search finds one; walk all
-     * that overlap only if that one is on its way out.
+     * Of several placed mappings in the range, the search finds one; look at
+     * all that overlap only if that one is being removed.
      */
-    if (m && m->wanted) {
+    if (m && xen_hostmem_state_is_wanted(m->state)) {
         return true;
     }
     if (m) {
-        g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
+        g_autoptr(GPtrArray) placed = list_placed(w);
 
         for (guint i = 0; i < placed->len; i++) {
             m = placed->pdata[i];
-            if (m->wanted &&
+            if (xen_hostmem_state_is_wanted(m->state) &&
                 !compare_ranges(xen_hostmem_mapping_range(m), r)) {
                 return true;
             }
         }
     }
-    for (GList *l = w->waiting.head; l; l = l->next) {
+    for (GList *l = w->all.waiting.head; l; l = l->next) {
         if (!compare_ranges(xen_hostmem_mapping_range(l->data), r)) {
             return true;
         }
@@ -166,38 +104,184 @@ static bool range_is_taken(XenHostmemWindow *w, XenHostmemRange r)
     return false;
 }
 
-static XenHostmemMapping *mapping_new(XenHostmemWindow *w, uint32_t blob,
-                                      uint64_t offset,
-                                      const XenHostmemBuffer *buf)
+static void place(XenHostmemWindow *w, XenHostmemMapping *m)
 {
-    XenHostmemMapping *m = g_new0(XenHostmemMapping, 1);
-
-    m->window = w;
-    m->blob = blob;
-    m->offset = offset;
-    m->nr_pages = (buf->size - 1) / XEN_HOSTMEM_PAGE_SIZE + 1;
-    m->buf = *buf;
-    m->wanted = true;
-    m->state = XEN_HOSTMEM_WAITING;
-    return m;
+    g_tree_insert(w->placed, m, m);
+    xen_hostmem_mapping_serve(m);
 }
 
-/* The GPU device has no use for it any more. May free @m. */
-static void drop(XenHostmemMapping *m)
+static int64_t now_ms(XenHostmemWindow *w)
 {
-    m->wanted = false;
-    m->window->counters.unmaps++;
-    m->buf.host = NULL;
-    if (m->state == XEN_HOSTMEM_WAITING) {
-        g_queue_remove(&m->window->waiting, m);
-        m->owed = false;
-        xen_hostmem_mapping_settle(m);
-        xen_hostmem_mapping_set_state(m, XEN_HOSTMEM_GONE);
-        xen_hostmem_mapping_free(m);
-        return;
+    return w->all.ops->now_ms(w->all.ops_opaque);
+}
+
+static void wake(XenHostmemWindow *w)
+{
+    w->all.ops->wake(w->all.ops_opaque);
+}
+
+/* What becomes of a mapping, and who is told */
+
+static void settle(XenHostmemWindow *w, XenHostmemBlob *b,
+                   XenHostmemResult result)
+{
+    xen_hostmem_blob_settle(&w->blobs, b, result);
+    wake(w);
+}
+
+/* The mapping serves nobody any more. */
+static void detach(XenHostmemMapping *m)
+{
+    m->blob->mapping = NULL;
+    m->blob = NULL;
+}
+
+/* The GPU device's map fails, and is undone.  May free @m. */
+static void refuse(XenHostmemWindow *w, XenHostmemMapping *m)
+{
+    XenHostmemBlob *b = m->blob;
+
+    detach(m);
+    settle(w, b, XEN_HOSTMEM_REFUSED);
+    w->counters.unmaps++;
+    xen_hostmem_mapping_end(m);
+}
+
+static void on_mapped(XenHostmemWindow *w, XenHostmemMapping *m)
+{
+    if (xen_hostmem_blob_in_use(m->blob)) {
+        xen_hostmem_retry_helped(&w->retry);
+        wake(w);
+    } else {
+        settle(w, m->blob, XEN_HOSTMEM_MAPPED);
     }
-    xen_hostmem_mapping_undo(m);
 }
+
+/* It is TRAPPED, or STALE: what is a hole is trapped. */
+static void on_trapped(XenHostmemWindow *w, XenHostmemMapping *m)
+{
+    if (m->queue) {
+        wake(w);                /* it lacks something, or proof */
+    }
+    if (m->blob->wait == XEN_HOSTMEM_WAIT_MAP) {
+        if (!w->all.rules.trap) {
+            refuse(w, m);
+            return;
+        }
+        settle(w, m->blob, XEN_HOSTMEM_MAPPED);
+    }
+    /* Proof that came after the next frontend: that one may have the blob. */
+    if (m->state == XEN_HOSTMEM_STATE_TRAPPED && w->all.accepting &&
+        m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
+        xen_hostmem_mapping_serve(m);
+    }
+}
+
+/* The GPU device has got rid of it. */
+static void on_unmapped(XenHostmemWindow *w, XenHostmemMapping *m)
+{
+    if (m->blob) {
+        settle(w, m->blob, XEN_HOSTMEM_UNMAPPED);
+        detach(m);
+    }
+}
+
+static void on_gone(XenHostmemWindow *w, XenHostmemMapping *m, bool placed)
+{
+    on_unmapped(w, m);
+    if (placed) {
+        g_tree_remove(w->placed, m);
+        if (!g_queue_is_empty(&w->all.waiting)) {
+            w->vacated = true;
+            wake(w);
+        }
+    }
+    xen_hostmem_mapping_free(m);
+}
+
+static void count(XenHostmemWindow *w, const XenHostmemTransition *t)
+{
+    if (t->to == XEN_HOSTMEM_STATE_MAPPED) {
+        w->counters.grants++;
+    } else if (t->to == XEN_HOSTMEM_STATE_TRAPPED) {
+        w->counters.fallbacks[t->reason]++;
+    }
+}
+
+/* XenHostmemMappingChanged of all mappings */
+static void xen_hostmem_window_changed(void *opaque, XenHostmemMapping *m,
+                                       const XenHostmemTransition *t)
+{
+    XenHostmemWindow *w = opaque;
+
+    count(w, t);
+    w->all.ops->transition(w->all.ops_opaque, t);
+    if (xen_hostmem_state_is_granted(t->from) &&
+        !xen_hostmem_state_is_granted(t->to)) {
+        xen_hostmem_retry_released(&w->retry, t->to == XEN_HOSTMEM_STATE_GONE,
+                                   now_ms(w));
+        wake(w);
+    }
+    switch (t->to) {
+    case XEN_HOSTMEM_STATE_MAPPED:
+        on_mapped(w, m);
+        break;
+    case XEN_HOSTMEM_STATE_TRAPPED:
+    case XEN_HOSTMEM_STATE_STALE:
+        on_trapped(w, m);
+        break;
+    case XEN_HOSTMEM_STATE_QUARANTINED:
+        on_unmapped(w, m);
+        wake(w);                /* it lacks proof */
+        break;
+    case XEN_HOSTMEM_STATE_GONE:
+        on_gone(w, m, t->from != XEN_HOSTMEM_STATE_WAITING);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Life */
+
+XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
+                                         const XenHostmemRules *rules,
+                                         const XenHostmemOps *ops,
+                                         void *opaque)
+{
+    XenHostmemWindow *w = g_new0(XenHostmemWindow, 1);
+
+    w->size = size;
+    w->leave_deadline = INT64_MAX;
+    w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
+    w->all.ops = ops;
+    w->all.ops_opaque = opaque;
+    w->all.changed = xen_hostmem_window_changed;
+    w->all.changed_opaque = w;
+    w->all.rules = *rules;
+    xen_hostmem_room_init(&w->all.room, rules->quota, size);
+    xen_hostmem_mappings_init(&w->all);
+    xen_hostmem_blobs_init(&w->blobs);
+    return w;
+}
+
+void xen_hostmem_window_free(XenHostmemWindow *w)
+{
+    g_autoptr(GPtrArray) placed = list_placed(w);
+
+    for (guint i = 0; i < placed->len; i++) {
+        xen_hostmem_mapping_free(placed->pdata[i]);
+    }
+    while (!g_queue_is_empty(&w->all.waiting)) {
+        xen_hostmem_mapping_free(g_queue_peek_head(&w->all.waiting));
+    }
+    g_tree_destroy(w->placed);
+    xen_hostmem_mappings_destroy(&w->all);
+    xen_hostmem_blobs_destroy(&w->blobs);
+    g_free(w);
+}
+
+/* The GPU device's calls */
 
 static int refuse_map(const XenHostmemBuffer *buf, int err)
 {
@@ -207,145 +291,133 @@ static int refuse_map(const XenHostmemBuffer *buf, int err)
     return err;
 }
 
-/*
- * A map posts at once: it is as long as what the guest does for it, which may
- * begin while the next blob is imported. An unmap is left to the next pump:
- * nobody waits for it, and the guest does many at once for the price of one.
- */
-static void post_work(XenHostmemWindow *w)
+static int check_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
+                     uint64_t size)
 {
-    bool posted = false;
-
-    while (w->accepting && !g_queue_is_empty(&w->work)) {
-        XenHostmemMapping *m = g_queue_peek_head(&w->work);
-
-        posted = true;
-        if (!xen_hostmem_mapping_post(m)) {
-            break;
-        }
-        m->work_link = NULL;
-        g_queue_pop_head(&w->work);
+    if (!range_is_valid(w, offset, size)) {
+        return -EINVAL;
     }
-    if (posted) {
-        w->ops->push(w->opaque);
+    if (g_tree_nnodes(w->placed) + w->all.waiting.length >=
+        XEN_HOSTMEM_MAX_BLOBS) {
+        return -ENOSPC;
     }
+    if (xen_hostmem_blob_find(&w->blobs, blob) ||
+        range_is_taken(w, xen_hostmem_range(offset, size))) {
+        return -EEXIST;
+    }
+    return 0;
 }
 
+/*
+ * A map posts at once: it takes as long as the guest takes for it, which may
+ * begin while the next blob is imported.  An unmap is left to the next pump:
+ * nobody waits for it, and the guest does many at once at the price of one.
+ */
 int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
                            const XenHostmemBuffer *buf)
 {
-    int64_t now = w->ops->now_ms(w->opaque);
+    int err = check_map(w, blob, offset, buf->size);
     XenHostmemMapping *m;
+    XenHostmemBlob *b;
 
-    if (!range_is_valid(w, offset, buf->size)) {
-        return refuse_map(buf, -EINVAL);
+    if (err) {
+        return refuse_map(buf, err);
     }
-    if (g_tree_nnodes(w->placed) + w->waiting.length >= XEN_HOSTMEM_MAX_BLOBS) {
-        return refuse_map(buf, -ENOSPC);
-    }
-    m = mapping_new(w, blob, offset, buf);
-    if (g_hash_table_contains(w->by_blob, GUINT_TO_POINTER(blob)) ||
-        g_hash_table_contains(w->settling, GUINT_TO_POINTER(blob)) ||
-        range_is_taken(w, xen_hostmem_mapping_range(m))) {
-        g_free(m);
-        return refuse_map(buf, -EEXIST);
-    }
-    g_hash_table_remove(w->refused, GUINT_TO_POINTER(blob));
-    g_hash_table_insert(w->by_blob, GUINT_TO_POINTER(blob), m);
     w->counters.maps++;
+    b = xen_hostmem_blob_new(&w->blobs, blob);
+    m = b->mapping = xen_hostmem_mapping_new(&w->all, b, offset, buf);
 
     if (find_placed(w, xen_hostmem_mapping_range(m))) {
-        m->owed = true;
-        m->deadline = now + XEN_HOSTMEM_WAIT_LIMIT_MS;
-        g_queue_push_tail(&w->waiting, m);
-        w->ops->wake(w->opaque);
+        xen_hostmem_blob_wait_map(&w->blobs, b,
+                                  now_ms(w) + XEN_HOSTMEM_WAIT_LIMIT_MS);
+        xen_hostmem_mapping_wait(m);
+        wake(w);
         return -EINPROGRESS;
     }
 
-    place(m);
-    if (m->state == XEN_HOSTMEM_TRAPPED && !w->rules.trap) {
-        g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(blob));
-        drop(m);
+    place(w, m);
+    if (m->state != XEN_HOSTMEM_STATE_TRAPPED) {
+        xen_hostmem_blob_wait_map(&w->blobs, b,
+                                  now_ms(w) + XEN_HOSTMEM_MAP_LIMIT_MS);
+        xen_hostmem_mappings_post(&w->all);
+        return -EINPROGRESS;
+    }
+    if (!w->all.rules.trap) {
+        xen_hostmem_window_unmap(w, blob);
         return -EPERM;
     }
-    if (m->state == XEN_HOSTMEM_TRAPPED) {
-        return 0;
-    }
-    m->owed = true;
-    m->deadline = now + XEN_HOSTMEM_MAP_LIMIT_MS;
-    post_work(w);
-    return -EINPROGRESS;
+    return 0;
 }
 
 int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
 {
-    gpointer key = GUINT_TO_POINTER(blob);
-    XenHostmemMapping *m = g_hash_table_lookup(w->by_blob, key);
+    XenHostmemBlob *b = xen_hostmem_blob_find(&w->blobs, blob);
 
-    if (g_hash_table_contains(w->settling, key)) {
-        return -EALREADY;
-    }
-    g_hash_table_remove(w->refused, key);
-    if (!m) {
+    if (!b) {
         return -ENOENT;
     }
-    if (!m->wanted) {
+    if (b->wait == XEN_HOSTMEM_WAIT_UNMAP || b->wait == XEN_HOSTMEM_WAIT_OVER) {
         return -EALREADY;
     }
-
-    m->owed = false;
-    drop(m);
-    m = g_hash_table_lookup(w->by_blob, key);
-    if (!m) {
+    w->counters.unmaps++;
+    xen_hostmem_blob_wait_unmap(&w->blobs, b);
+    xen_hostmem_mapping_end(b->mapping);
+    if (b->wait == XEN_HOSTMEM_WAIT_OVER) {
+        /* At once, so the answer is this call's. */
+        xen_hostmem_blob_forget(&w->blobs, b);
         return 0;
     }
-    m->owed = true;
-    m->deadline = INT64_MAX;
     return -EINPROGRESS;
 }
 
-int xen_hostmem_window_status(XenHostmemWindow *w, uint32_t blob)
+int xen_hostmem_window_status(const XenHostmemWindow *w, uint32_t blob)
 {
-    gpointer key = GUINT_TO_POINTER(blob);
-    XenHostmemMapping *m = g_hash_table_lookup(w->by_blob, key);
+    const XenHostmemBlob *b = xen_hostmem_blob_find(&w->blobs, blob);
 
-    /* Who waits for it is to be told first. */
-    if (g_hash_table_contains(w->settling, key)) {
-        return -EALREADY;
-    }
-    if (g_hash_table_remove(w->refused, key)) {
-        return -EBUSY;
-    }
-    if (!m) {
+    if (!b) {
         return -ENOENT;
     }
-    if (!m->wanted) {
+    switch (b->wait) {
+    case XEN_HOSTMEM_WAIT_NONE:
+        return 0;
+    case XEN_HOSTMEM_WAIT_MAP:
+        return -EINPROGRESS;
+    default:
         return -EALREADY;
     }
-    return m->owed ? -EINPROGRESS : 0;
+}
+
+/* Nobody is told.  May free @m. */
+static void drop(XenHostmemWindow *w, XenHostmemMapping *m)
+{
+    bool wanted = xen_hostmem_state_is_wanted(m->state);
+
+    if (m->blob) {
+        xen_hostmem_blob_forget(&w->blobs, m->blob);
+        m->blob = NULL;
+    }
+    if (wanted) {
+        w->counters.unmaps++;
+        xen_hostmem_mapping_end(m);
+    }
 }
 
 void xen_hostmem_window_reset(XenHostmemWindow *w)
 {
     g_autoptr(GPtrArray) placed = NULL;
+    uint32_t blob;
+    XenHostmemResult result;
 
-    while (!g_queue_is_empty(&w->waiting)) {
-        drop(g_queue_peek_head(&w->waiting));
+    while (!g_queue_is_empty(&w->all.waiting)) {
+        drop(w, g_queue_peek_head(&w->all.waiting));
     }
-    placed = xen_hostmem_window_placed(w);
+    placed = list_placed(w);
     for (guint i = 0; i < placed->len; i++) {
-        XenHostmemMapping *m = placed->pdata[i];
-
-        m->owed = false;
-        g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(m->blob));
-        if (m->wanted) {
-            drop(m);
-        }
+        drop(w, placed->pdata[i]);
     }
-    g_hash_table_remove_all(w->by_blob);
-    g_hash_table_remove_all(w->refused);
-    g_array_set_size(w->settled, 0);
-    g_hash_table_remove_all(w->settling);
+    while (xen_hostmem_blob_take(&w->blobs, &blob, &result)) {
+        /* Of mappings that had ended before. */
+    }
 }
 
 void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
@@ -355,7 +427,7 @@ void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
     uint64_t at;
 
     m = find_placed(w, (XenHostmemRange) { offset, offset + 1 });
-    if (!m || !m->buf.host) {
+    if (!m || !xen_hostmem_state_is_wanted(m->state)) {
         return NULL;
     }
     at = offset - m->offset;
@@ -366,99 +438,174 @@ void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
     return (uint8_t *)m->buf.host + at;
 }
 
-static void grant_trapped(GPtrArray *placed, bool rings)
+/* The frontend */
+
+static void serve_trapped(GPtrArray *placed, bool rings)
 {
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
 
-        if (m->wanted && m->state == XEN_HOSTMEM_TRAPPED &&
-            xen_hostmem_may_be_ring(m) == rings) {
-            m->live = true;
-            xen_hostmem_mapping_begin(m);
+        if (m->state == XEN_HOSTMEM_STATE_TRAPPED &&
+            xen_hostmem_mapping_is_ring(m) == rings) {
+            xen_hostmem_mapping_serve(m);
         }
     }
 }
 
 void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 {
-    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
+    g_autoptr(GPtrArray) placed = list_placed(w);
 
-    w->accepting = true;
+    w->all.accepting = true;
+    w->all.max_pages = max_pages;
     w->leave_deadline = INT64_MAX;
-    w->max_pages = max_pages;
-    w->retry_at = 0;
-    w->retry_ms = 0;
-    grant_trapped(placed, true);
-    grant_trapped(placed, false);
+    w->retry.at = 0;
+    w->retry.pause = 0;
+    serve_trapped(placed, true);
+    serve_trapped(placed, false);
 }
 
 void xen_hostmem_window_leaving(XenHostmemWindow *w)
 {
-    if (w->accepting) {
-        w->leave_deadline = w->ops->now_ms(w->opaque) +
-                            XEN_HOSTMEM_LEAVE_LIMIT_MS;
+    if (w->all.accepting) {
+        w->leave_deadline = now_ms(w) + XEN_HOSTMEM_LEAVE_LIMIT_MS;
     }
-    w->accepting = false;
+    w->all.accepting = false;
 }
 
 void xen_hostmem_window_left(XenHostmemWindow *w, bool clean)
 {
-    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
+    g_autoptr(GPtrArray) placed = list_placed(w);
 
-    w->accepting = false;
+    w->all.accepting = false;
     w->leave_deadline = INT64_MAX;
     for (guint i = 0; i < placed->len; i++) {
         xen_hostmem_mapping_abandon(placed->pdata[i], clean);
     }
 }
 
-void xen_hostmem_window_reply(XenHostmemWindow *w,
-                              const XenHostmemReply *reply)
+void xen_hostmem_window_reply(XenHostmemWindow *w, const XenHostmemReply *reply)
 {
-    XenHostmemChunk *c = g_hash_table_lookup(w->by_id, &reply->id);
+    xen_hostmem_mappings_reply(&w->all, reply);
+}
 
-    if (c) {
-        xen_hostmem_mapping_reply(c, reply->operation, reply->status);
+void xen_hostmem_window_post(XenHostmemWindow *w)
+{
+    xen_hostmem_mappings_post(&w->all);
+}
+
+/* The main loop */
+
+/* Some that waited may have their range now. */
+static void place_waiting(XenHostmemWindow *w)
+{
+    GList *l, *next;
+
+    w->vacated = false;
+    for (l = w->all.waiting.head; l; l = next) {
+        XenHostmemMapping *m = l->data;
+
+        next = l->next;
+        if (!find_placed(w, xen_hostmem_mapping_range(m))) {
+            xen_hostmem_blob_wait_map(&w->blobs, m->blob,
+                                      now_ms(w) + XEN_HOSTMEM_MAP_LIMIT_MS);
+            place(w, m);
+        }
     }
 }
 
 static void deliver_settled(XenHostmemWindow *w)
 {
-    g_autoptr(GArray) settled = NULL;
+    uint32_t blob;
+    XenHostmemResult result;
 
-    if (!w->settled->len) {
-        return;
-    }
-    settled = w->settled;
     /* What settled() does may settle more: that is for the next pump. */
-    w->settled = g_array_new(false, false, sizeof(uint32_t));
-    for (guint i = 0; i < settled->len; i++) {
-        uint32_t blob = g_array_index(settled, uint32_t, i);
-
-        if (g_hash_table_remove(w->settling, GUINT_TO_POINTER(blob))) {
-            w->ops->settled(w->opaque, blob);
+    for (guint n = w->blobs.over.length; n; n--) {
+        if (!xen_hostmem_blob_take(&w->blobs, &blob, &result)) {
+            break;              /* settled() has reset the device */
         }
+        w->all.ops->settled(w->all.ops_opaque, blob, result);
     }
 }
 
 void xen_hostmem_window_pump(XenHostmemWindow *w)
 {
-    if (w->try_quota || w->try_others) {
-        xen_hostmem_room_retry(w);
+    while (w->vacated) {
+        place_waiting(w);
     }
-    post_work(w);
+    if (xen_hostmem_retry_due(&w->retry)) {
+        xen_hostmem_retry(&w->retry, &w->all);
+    }
+    xen_hostmem_mappings_post(&w->all);
     deliver_settled(w);
 }
+
+static void refuse_late(XenHostmemWindow *w, int64_t now)
+{
+    GList *l, *next;
+
+    for (l = w->blobs.maps.head; l; l = next) {
+        XenHostmemBlob *b = l->data;
+
+        next = l->next;
+        if (b->deadline <= now) {
+            refuse(w, b->mapping);
+        }
+    }
+}
+
+/* A frontend that has been Closing for long does not unmap any more. */
+static void give_up_unmapping(XenHostmemWindow *w)
+{
+    g_autoptr(GPtrArray) placed = list_placed(w);
+
+    for (guint i = 0; i < placed->len; i++) {
+        XenHostmemMapping *m = placed->pdata[i];
+
+        if (m->state == XEN_HOSTMEM_STATE_UNMAPPING) {
+            xen_hostmem_mapping_give_up(m);
+        }
+    }
+}
+
+static void ask_for_proof(XenHostmemWindow *w)
+{
+    GList *l, *next;
+
+    for (l = w->all.unproven.head; l; l = next) {
+        next = l->next;
+        xen_hostmem_mapping_ask(l->data);
+    }
+}
+
+bool xen_hostmem_window_tick(XenHostmemWindow *w)
+{
+    int64_t now = now_ms(w);
+    bool again;
+
+    refuse_late(w, now);
+    if (w->leave_deadline <= now) {
+        give_up_unmapping(w);
+    }
+    ask_for_proof(w);
+    again = xen_hostmem_retry(&w->retry, &w->all);
+    xen_hostmem_window_pump(w);
+    return again || !g_queue_is_empty(&w->blobs.maps) ||
+           !g_queue_is_empty(&w->all.unproven) ||
+           (w->leave_deadline != INT64_MAX && now < w->leave_deadline);
+}
+
+/* Looking in */
 
 static void see_one(const XenHostmemMapping *m,
                     void (*see)(void *opaque, const XenHostmemView *view),
                     void *opaque)
 {
     XenHostmemView view = {
-        .blob = m->blob,
+        .blob = m->blob_id,
         .offset = m->offset,
         .size = m->buf.size,
-        .wanted = m->wanted,
+        .wanted = xen_hostmem_state_is_wanted(m->state),
         .state = m->state,
         .reason = m->reason,
         .shared_memory = m->buf.shared_memory,
@@ -472,12 +619,12 @@ void xen_hostmem_window_look(XenHostmemWindow *w,
                                          const XenHostmemView *view),
                              void *opaque)
 {
-    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
+    g_autoptr(GPtrArray) placed = list_placed(w);
 
     for (guint i = 0; i < placed->len; i++) {
         see_one(placed->pdata[i], see, opaque);
     }
-    for (GList *l = w->waiting.head; l; l = l->next) {
+    for (GList *l = w->all.waiting.head; l; l = l->next) {
         see_one(l->data, see, opaque);
     }
 }
@@ -490,57 +637,5 @@ xen_hostmem_window_counters(const XenHostmemWindow *w)
 
 uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w)
 {
-    return w->granted_pages << XEN_HOSTMEM_PAGE_SHIFT;
-}
-
-/* The guest has had its time: the user's map fails, and is undone. */
-static void refuse_late(XenHostmemMapping *m)
-{
-    XenHostmemWindow *w = m->window;
-    uint32_t blob = m->blob;
-
-    m->owed = false;
-    g_hash_table_remove(w->by_blob, GUINT_TO_POINTER(blob));
-    g_hash_table_add(w->refused, GUINT_TO_POINTER(blob));
-    xen_hostmem_window_settle(w, blob);
-    drop(m);
-}
-
-static bool is_late(const XenHostmemMapping *m, int64_t now)
-{
-    return m->wanted && m->owed && m->deadline <= now;
-}
-
-bool xen_hostmem_window_tick(XenHostmemWindow *w)
-{
-    int64_t now = w->ops->now_ms(w->opaque);
-    g_autoptr(GPtrArray) placed = xen_hostmem_window_placed(w);
-    bool again = false;
-    GList *l, *next;
-
-    for (l = w->waiting.head; l; l = next) {
-        next = l->next;
-        if (is_late(l->data, now)) {
-            refuse_late(l->data);
-        }
-    }
-    for (guint i = 0; i < placed->len; i++) {
-        XenHostmemMapping *m = placed->pdata[i];
-
-        if (is_late(m, now)) {
-            again = true;
-            refuse_late(m);
-        } else if (m->state == XEN_HOSTMEM_UNMAPPING && !m->wanted &&
-                   w->leave_deadline <= now) {
-            xen_hostmem_mapping_give_up(m);
-        } else if (m->state == XEN_HOSTMEM_QUARANTINED) {
-            again = true;
-            xen_hostmem_mapping_retry(m);
-        } else if (m->owed) {
-            again = true;
-        }
-    }
-    again |= xen_hostmem_room_retry(w);
-    xen_hostmem_window_pump(w);
-    return again || !g_queue_is_empty(&w->waiting);
+    return w->all.room.granted << XEN_HOSTMEM_PAGE_SHIFT;
 }

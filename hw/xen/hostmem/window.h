@@ -2,57 +2,25 @@
 /*
  * Xen hostmem: what is mapped where in a window
  *
- * Knows neither QEMU's devices nor a Xen library: the frontend, the kernel and
- * the clock are reached through XenHostmemWindowOps, which is also where the
- * unit tests stand. Main loop only.
+ * Calls go in one direction: the window calls blob.h, retry.h and mapping.h,
+ * which call ops.h; mappings report back by xen_hostmem_window_changed() in
+ * window.c alone.  Main loop only.
  */
 #ifndef HW_XEN_HOSTMEM_WINDOW_H
 #define HW_XEN_HOSTMEM_WINDOW_H
 
-#include "hw/xen/xen-hostmem.h"
-#include "ring.h"
+#include "ops.h"
 
 typedef struct XenHostmemWindow XenHostmemWindow;
 
-/*
- * A mapping's life:
- *
- *   WAITING ------> TRAPPED <----------------+
- *      |               | import              | released, blob still there
- *      | time limit    v                     |
- *      v            GRANTED -> MAPPING -> MAPPED -> UNMAPPING -> GONE
- *    refused                      |                    |
- *                                 +---- not proven ----+-> QUARANTINED
- */
-typedef enum XenHostmemState {
-    XEN_HOSTMEM_WAITING,        /* its range is still somebody else's */
-    XEN_HOSTMEM_TRAPPED,        /* its range holds no grant */
-    XEN_HOSTMEM_GRANTED,        /* imported; no request posted yet */
-    XEN_HOSTMEM_MAPPING,        /* some request is posted */
-    XEN_HOSTMEM_MAPPED,         /* every page is confirmed */
-    XEN_HOSTMEM_UNMAPPING,      /* being undone */
-    XEN_HOSTMEM_QUARANTINED,    /* may hold a grant, nobody knows (R24) */
-    XEN_HOSTMEM_GONE,
-} XenHostmemState;
-
-const char *xen_hostmem_state_name(XenHostmemState state);
-
-typedef struct XenHostmemTransition {
-    uint32_t blob;
-    uint64_t offset;            /* bytes */
-    uint64_t nr_pages;
-    XenHostmemState from, to;
-    XenHostmemReason reason;
-} XenHostmemTransition;
-
-/* Since the window was made. */
+/* Since the window was created. */
 typedef struct XenHostmemCounters {
-    uint64_t maps, unmaps;      /* of the GPU device */
+    uint64_t maps, unmaps;      /* by the GPU device */
     uint64_t grants;            /* times a blob became granted */
     uint64_t fallbacks[XEN_HOSTMEM_REASON__MAX];    /* times one was trapped */
 } XenHostmemCounters;
 
-/* One blob as it stands. */
+/* One mapping, for a person to look at. */
 typedef struct XenHostmemView {
     uint32_t blob;
     uint64_t offset;            /* bytes */
@@ -63,36 +31,6 @@ typedef struct XenHostmemView {
     bool shared_memory;         /* such as a ring, no buffer of a device */
 } XenHostmemView;
 
-typedef struct XenHostmemWindowOps {
-    /*
-     * Grant @nr_pages pages from the start of @dmabuf. 0 or negative errno;
-     * the window keeps @dmabuf open until release() returned 0.
-     */
-    int (*import)(void *opaque, int dmabuf, uint32_t nr_pages, uint32_t *refs,
-                  uint64_t *handle);
-    /*
-     * End the references. @confirmed: the frontend says that it has unmapped
-     * them all. 0: it is so, the import is gone. -EBUSY: the peer may still
-     * have some mapped, ask again.
-     */
-    int (*release)(void *opaque, uint64_t handle, bool confirmed);
-    /* Post a request; false: no room, pump again after the next reply. */
-    bool (*post)(void *opaque, const XenHostmemRequest *req,
-                 const uint32_t *refs);
-    /* See XenHostmemExport. */
-    void (*export)(void *opaque, uint32_t blob, XenHostmemBuffer *buf);
-    /* Make what was posted visible. */
-    void (*push)(void *opaque);
-    /* Call xen_hostmem_window_pump() soon, from the main loop. */
-    void (*wake)(void *opaque);
-    /* See XenHostmemSettled. */
-    void (*settled)(void *opaque, uint32_t blob);
-    /* Something changed; for traces, logs and tests. */
-    void (*transition)(void *opaque, const XenHostmemTransition *t);
-    /* Monotonic milliseconds. */
-    int64_t (*now_ms)(void *opaque);
-} XenHostmemWindowOps;
-
 /* How long a MAP may stay unanswered before it is refused (R23). */
 #define XEN_HOSTMEM_MAP_LIMIT_MS        30000
 /* How long a MAP waits for a range in quarantine. */
@@ -101,9 +39,9 @@ typedef struct XenHostmemWindowOps {
 #define XEN_HOSTMEM_LEAVE_LIMIT_MS      10000
 
 /*
- * How many blobs a window holds. Each is a mapping of this process, of which
- * Linux has 65530 (vm.max_map_count), and QEMU ends where it gets none for
- * guest memory.
+ * How many blobs a window holds.  Each is a mapping of this process, of which
+ * Linux allows 65530 (vm.max_map_count), and QEMU ends if it cannot map guest
+ * memory.
  */
 #define XEN_HOSTMEM_MAX_BLOBS           16384
 
@@ -113,26 +51,34 @@ typedef struct XenHostmemWindowOps {
  */
 XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
                                          const XenHostmemRules *rules,
-                                         const XenHostmemWindowOps *ops,
+                                         const XenHostmemOps *ops,
                                          void *opaque);
 
 /**
  * xen_hostmem_window_free: forget everything
  *
- * Releases each import once more. What the peer still has mapped is the
- * kernel's to end: closing the provider starts that.
+ * Releases each import once more.  What the peer still has mapped is left to
+ * the kernel: closing the provider starts that.
  */
 void xen_hostmem_window_free(XenHostmemWindow *w);
 
 /*
- * See xen_hostmem_map(), _unmap(), _status() and _reset(). _map() calls
- * ops->post() and ops->push() itself; _unmap() leaves that to the next pump.
+ * See xen_hostmem_map(), _unmap() and _reset().  _map() calls ops->post() and
+ * ops->push() itself; _unmap() leaves that to the next pump.
  */
 int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
                            const XenHostmemBuffer *buf);
 int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob);
-int xen_hostmem_window_status(XenHostmemWindow *w, uint32_t blob);
 void xen_hostmem_window_reset(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_status: the state of a blob
+ *
+ * Returns 0 if it is mapped, -EINPROGRESS while it is being mapped, -EALREADY
+ * while it is being unmapped or settled() is to be called, -ENOENT if it is not
+ * mapped.
+ */
+int xen_hostmem_window_status(const XenHostmemWindow *w, uint32_t blob);
 
 /**
  * xen_hostmem_window_host: the memory behind a part of the window
@@ -167,18 +113,32 @@ void xen_hostmem_window_left(XenHostmemWindow *w, bool clean);
  * xen_hostmem_window_reply: a request was answered
  * @reply: matches a request that was posted
  *
- * Call xen_hostmem_window_pump() after the last of several.
+ * Call xen_hostmem_window_post() after the last of several.
  */
 void xen_hostmem_window_reply(XenHostmemWindow *w,
                               const XenHostmemReply *reply);
 
 /**
- * xen_hostmem_window_pump: post what was not posted yet, deliver settled()
+ * xen_hostmem_window_post: post what can be posted
+ */
+void xen_hostmem_window_post(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_pump: do what ops->wake() announced: place what waits for
+ * its range, try what may have room, post, and call settled()
  */
 void xen_hostmem_window_pump(XenHostmemWindow *w);
 
 /**
- * xen_hostmem_window_look: every blob, by rising offset; those that wait for
+ * xen_hostmem_window_tick: apply time limits, ask again for what is not proven,
+ * and try again for what is lacking something
+ *
+ * Returns true if it wants to be called again, about a second later.
+ */
+bool xen_hostmem_window_tick(XenHostmemWindow *w);
+
+/**
+ * xen_hostmem_window_look: every mapping, by rising offset; those that wait for
  * their range last
  */
 void xen_hostmem_window_look(XenHostmemWindow *w,
@@ -190,13 +150,5 @@ xen_hostmem_window_counters(const XenHostmemWindow *w);
 
 /* Bytes that are granted now, also if nothing uses them any more. */
 uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w);
-
-/**
- * xen_hostmem_window_tick: apply time limits, ask again for quarantined
- * imports and for room, and deliver settled()
- *
- * Returns true if it wants to be called again, about a second later.
- */
-bool xen_hostmem_window_tick(XenHostmemWindow *w);
 
 #endif

@@ -5,7 +5,7 @@
 
 #define trace_virtio_gpu_xen_map(res, offset, size)
 #define trace_virtio_gpu_xen_renderer_map(res, ret)
-#define trace_virtio_gpu_xen_settled(res, status)
+#define trace_virtio_gpu_xen_settled(res, result)
 #define trace_virtio_gpu_xen_unmap(res)
 
 #endif

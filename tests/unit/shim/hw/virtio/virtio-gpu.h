@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What virtio-gpu-xen-blob.c uses of virtio-gpu.h, for a build without QEMU. */
+/* What virtio-gpu-xen-blob.c uses of virtio-gpu.h, for a build without QEMU */
 #ifndef HW_VIRTIO_GPU_H
 #define HW_VIRTIO_GPU_H
 
 #include <sys/queue.h>
 #include <linux/virtio_gpu.h>
-#include "hw/virtio/virtio-gpu-parked.h"
+#include "qemu/main-loop.h"
+#include "qapi/qapi-types-xen-hostmem.h"
 
 #define QTAILQ_HEAD(name, type)             TAILQ_HEAD(name, type)
 #define QTAILQ_ENTRY(type)                  TAILQ_ENTRY(type)
@@ -30,24 +31,30 @@ struct virtio_gpu_simple_resource {
 struct virtio_gpu_ctrl_command {
     struct virtio_gpu_ctrl_hdr cmd_hdr;
     uint32_t error;
+    uint32_t deferred_for;
     bool finished;
     QTAILQ_ENTRY(virtio_gpu_ctrl_command) next;
 };
 
 typedef struct VirtIOGPU {
-    VirtIOGPUParked *parked;
-    struct XenHostmem *xen;
     bool processing_cmdq;
+    QEMUBH *ctrl_bh;
     QTAILQ_HEAD(, virtio_gpu_ctrl_command) cmdq;
+    QTAILQ_HEAD(, virtio_gpu_ctrl_command) deferredq;
     QTAILQ_HEAD(, virtio_gpu_simple_resource) reslist;
 } VirtIOGPU;
+
+typedef struct VirtIOGPUGL {
+    VirtIOGPU parent_obj;
+    struct XenHostmem *xen_hostmem;
+} VirtIOGPUGL;
+
+#define VIRTIO_GPU_GL(g)    ((VirtIOGPUGL *)(g))
 
 void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
                               struct virtio_gpu_ctrl_hdr *resp, size_t len);
 void virtio_gpu_ctrl_response_nodata(VirtIOGPU *g,
                                      struct virtio_gpu_ctrl_command *cmd,
                                      enum virtio_gpu_ctrl_type type);
-void virtio_gpu_process_cmdq(VirtIOGPU *g);
-void virtio_gpu_virgl_fence_poll(VirtIOGPU *g);
 
 #endif

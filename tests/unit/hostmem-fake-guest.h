@@ -2,11 +2,11 @@
 /*
  * A scripted guest and kernel around a real window
  *
- * Stands behind XenHostmemWindowOps. Keeps what a real guest would have in its
+ * Stands behind XenHostmemOps. Keeps what a real guest would have in its
  * frames, and after each step compares that with what the invariants promise.
  */
-#ifndef FAKE_GUEST_H
-#define FAKE_GUEST_H
+#ifndef HOSTMEM_FAKE_GUEST_H
+#define HOSTMEM_FAKE_GUEST_H
 
 #include "hw/xen/hostmem/window.h"
 
@@ -53,7 +53,7 @@ typedef struct FakeGuest {
     bool woken, ticking;                /* the main loop's BH and timer */
     int64_t now;
     GArray *settled;                    /* blobs, as delivered */
-    unsigned transitions[XEN_HOSTMEM_GONE + 1];
+    unsigned transitions[XEN_HOSTMEM_STATE_GONE + 1];
 
     /* Script: */
     int import_error;                   /* 0, or what import() returns */

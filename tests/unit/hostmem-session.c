@@ -5,7 +5,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/xen/hostmem/reason.h"
-#include "session.h"
+#include "hostmem-session.h"
 
 static unsigned pick(Session *s, unsigned n)
 {
@@ -161,7 +161,7 @@ static void check_recovered(void *opaque, const XenHostmemView *view)
     bool room = view->size <= f->rules.quota -
                               xen_hostmem_window_granted(f->w);
 
-    if (view->state != XEN_HOSTMEM_TRAPPED || !view->wanted ||
+    if (view->state != XEN_HOSTMEM_STATE_TRAPPED || !view->wanted ||
         !xen_hostmem_reason_may_pass(view->reason)) {
         return;
     }

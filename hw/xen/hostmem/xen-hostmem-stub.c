@@ -38,11 +38,6 @@ int xen_hostmem_unmap(XenHostmem *h, uint32_t blob)
     g_assert_not_reached();
 }
 
-int xen_hostmem_status(XenHostmem *h, uint32_t blob)
-{
-    g_assert_not_reached();
-}
-
 void xen_hostmem_reset(XenHostmem *h)
 {
     g_assert_not_reached();

@@ -6,7 +6,7 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "fake-guest.h"
+#include "hostmem-fake-guest.h"
 
 /* A reference says which import's which page it is. */
 static uint32_t make_ref(uint64_t handle, uint32_t page)
@@ -231,29 +231,31 @@ static bool is_granted(const FakeGuest *f, const FakeBlob *b)
     return true;
 }
 
-/* What virtio-gpu-xen-blob.c does: see how the blob stands now. */
-static void fake_settled(void *opaque, uint32_t blob)
+static void fake_settled(void *opaque, uint32_t blob, XenHostmemResult result)
 {
     FakeGuest *f = opaque;
     FakeBlob *b = &f->blobs[blob];
 
     if (f->on_settled) {
-        f->on_settled(f->user, blob);
+        f->on_settled(f->user, blob, result);
         return;
     }
     g_array_append_val(f->settled, blob);
-    switch (xen_hostmem_window_status(f->w, blob)) {
-    case 0:
+    switch (result) {
+    case XEN_HOSTMEM_MAPPED:
+        g_assert_cmpint(xen_hostmem_window_status(f->w, blob), ==, 0);
         g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
         b->use = FAKE_IN_USE;
         /* xen-hostmem=granted: not told before, unless the driver left. */
         g_assert_true(f->rules.trap || !f->connected || is_granted(f, b));
         break;
-    case -EBUSY:
+    case XEN_HOSTMEM_REFUSED:
+        g_assert_cmpint(xen_hostmem_window_status(f->w, blob), ==, -ENOENT);
         g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
         b->use = FAKE_UNUSED;
         break;
-    case -ENOENT:
+    case XEN_HOSTMEM_UNMAPPED:
+        g_assert_cmpint(xen_hostmem_window_status(f->w, blob), ==, -ENOENT);
         g_assert_cmpint(b->use, ==, FAKE_UNMAP_PENDING);
         b->use = FAKE_UNUSED;
         break;
@@ -267,7 +269,7 @@ static void fake_transition(void *opaque, const XenHostmemTransition *t)
     FakeGuest *f = opaque;
 
     f->transitions[t->to]++;
-    g_assert_cmpint(t->from, !=, XEN_HOSTMEM_GONE);
+    g_assert_cmpint(t->from, !=, XEN_HOSTMEM_STATE_GONE);
 }
 
 static int64_t fake_now(void *opaque)
@@ -275,7 +277,7 @@ static int64_t fake_now(void *opaque)
     return ((FakeGuest *)opaque)->now;
 }
 
-static const XenHostmemWindowOps fake_ops = {
+static const XenHostmemOps fake_ops = {
     .import = fake_import,
     .release = fake_release,
     .export = fake_export,
@@ -540,7 +542,7 @@ void fake_pass(FakeGuest *f, int64_t ms)
     }
 }
 
-/* What client.c's BH does. */
+/* What device.c's BH does. */
 void fake_pump(FakeGuest *f)
 {
     f->woken = false;

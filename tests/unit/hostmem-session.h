@@ -3,10 +3,10 @@
  * Sessions of a scripted guest: any order of maps, unmaps, resets, shortages
  * and frontend doings, for the random test and for the fuzzer
  */
-#ifndef SESSION_H
-#define SESSION_H
+#ifndef HOSTMEM_SESSION_H
+#define HOSTMEM_SESSION_H
 
-#include "fake-guest.h"
+#include "hostmem-fake-guest.h"
 
 /* Where the choices come from: a number below @n. */
 typedef unsigned SessionPick(void *source, unsigned n);

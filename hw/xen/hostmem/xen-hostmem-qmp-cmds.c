@@ -6,38 +6,35 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-xen-hostmem.h"
-#include "qapi/util.h"
 #include "hw/pci/pci_device.h"
 #include "device.h"
-#include "reason.h"
 
 static void see_blob(void *opaque, const XenHostmemView *view)
 {
     XenHostmemInfo *info = opaque;
-    XenHostmemBlob *blob = g_new0(XenHostmemBlob, 1);
+    XenHostmemBlobInfo *blob = g_new0(XenHostmemBlobInfo, 1);
 
     blob->resource_id = view->blob;
     blob->offset = view->offset;
     blob->size = view->size;
     blob->wanted = view->wanted;
     blob->shared_memory = view->shared_memory;
-    blob->state = qapi_enum_parse(&XenHostmemBlobState_lookup,
-                                  xen_hostmem_state_name(view->state), -1,
-                                  &error_abort);
-    if (view->state == XEN_HOSTMEM_TRAPPED) {
-        blob->reason = g_strdup(xen_hostmem_reason_name(view->reason));
+    blob->state = view->state;
+    if (view->state == XEN_HOSTMEM_STATE_TRAPPED) {
+        blob->has_reason = true;
+        blob->reason = view->reason;
         info->trapped += view->size;
     }
     /* In reverse: a list grows at its head. */
     QAPI_LIST_PREPEND(info->blobs, blob);
 }
 
-static XenHostmemBlobList *reverse(XenHostmemBlobList *list)
+static XenHostmemBlobInfoList *reverse(XenHostmemBlobInfoList *list)
 {
-    XenHostmemBlobList *reversed = NULL;
+    XenHostmemBlobInfoList *reversed = NULL;
 
     while (list) {
-        XenHostmemBlobList *next = list->next;
+        XenHostmemBlobInfoList *next = list->next;
 
         list->next = reversed;
         reversed = list;
@@ -54,7 +51,7 @@ static XenHostmemFallbackList *count_fallbacks(const XenHostmemCounters *c)
         if (c->fallbacks[reason]) {
             XenHostmemFallback *f = g_new0(XenHostmemFallback, 1);
 
-            f->reason = g_strdup(xen_hostmem_reason_name(reason));
+            f->reason = reason;
             f->count = c->fallbacks[reason];
             QAPI_LIST_PREPEND(list, f);
         }
@@ -75,9 +72,8 @@ static XenHostmemInfo *describe(XenHostmem *h)
                    XEN_HOSTMEM_POLICY_TRAPPED;
     info->quota = h->cfg.rules.quota;
     info->granted = xen_hostmem_window_granted(h->window);
-    info->connected = h->taking;
-    info->provider = h->granter ?
-        g_strdup(qemu_xen_gnttab_dmabuf_name(h->granter)) : NULL;
+    info->connected = h->frontend.accepting;
+    info->provider = g_strdup(xen_hostmem_provider_name(&h->provider));
     info->maps = c->maps;
     info->unmaps = c->unmaps;
     info->grants = c->grants;

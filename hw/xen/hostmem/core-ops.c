@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: what the core needs of its surroundings, in QEMU
+ *
+ * See ops.h.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "hw/xen/xen-dmabuf-grant.h"
+#include "device.h"
+#include "reason.h"
+#include "trace.h"
+
+static int core_import(void *opaque, int dmabuf, uint32_t nr_pages,
+                       uint32_t *refs, uint64_t *handle)
+{
+    XenHostmem *h = opaque;
+    XenDmabufGranter *granter = xen_hostmem_provider_open(&h->provider);
+    int rc;
+
+    if (!granter) {
+        rc = xen_hostmem_out_of_descriptors() ? -EMFILE : -ENOSYS;
+    } else {
+        rc = qemu_xen_gnttab_dmabuf_import(granter, XEN_DEVICE(h)->frontend_id,
+                                           dmabuf, nr_pages, refs, handle);
+    }
+    trace_xen_hostmem_import(nr_pages, rc);
+    return rc;
+}
+
+static int core_release(void *opaque, uint64_t handle, bool confirmed)
+{
+    XenHostmem *h = opaque;
+    int rc = qemu_xen_gnttab_dmabuf_release(h->provider.granter, handle,
+                                            confirmed);
+
+    trace_xen_hostmem_release(handle, rc);
+    return rc;
+}
+
+static void core_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
+{
+    XenHostmem *h = opaque;
+
+    h->cfg.export(h->cfg.opaque, blob, buf);
+}
+
+static const char *operation_name(uint8_t operation)
+{
+    switch (operation) {
+    case XEN_HOSTMEM_OP_MAP:
+        return "map";
+    case XEN_HOSTMEM_OP_UNMAP:
+        return "unmap";
+    default:
+        return "unknown";
+    }
+}
+
+static bool core_post(void *opaque, const XenHostmemRequest *req,
+                      const uint32_t *refs)
+{
+    XenHostmem *h = opaque;
+
+    if (!xen_hostmem_ring_post(h->frontend.ring, req, refs)) {
+        return false;
+    }
+    trace_xen_hostmem_post(operation_name(req->operation), req->id,
+                           req->offset, req->nr_pages, req->live);
+    return true;
+}
+
+static void core_push(void *opaque)
+{
+    xen_hostmem_frontend_push(opaque);
+}
+
+static void core_wake(void *opaque)
+{
+    XenHostmem *h = opaque;
+
+    qemu_bh_schedule(h->bh);
+}
+
+static void core_settled(void *opaque, uint32_t blob, XenHostmemResult result)
+{
+    XenHostmem *h = opaque;
+
+    h->cfg.settled(h->cfg.opaque, blob, result);
+}
+
+/* Once for each reason: a guest could cause these by the thousand. */
+static void log_reason(XenHostmem *h, const XenHostmemTransition *t)
+{
+    if (!h->told[t->reason]) {
+        h->told[t->reason] = true;
+        warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB) is "
+                    "not granted, so %s: %s (%s)",
+                    t->blob, t->nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),
+                    h->cfg.rules.trap ? "access to it is trapped and slow" :
+                                        "the guest cannot map it",
+                    xen_hostmem_reason_text(t->reason),
+                    XenHostmemReason_str(t->reason));
+    }
+}
+
+static void core_transition(void *opaque, const XenHostmemTransition *t)
+{
+    XenHostmem *h = opaque;
+
+    trace_xen_hostmem_transition(t->blob, t->offset, t->nr_pages,
+                                 XenHostmemState_str(t->from),
+                                 XenHostmemState_str(t->to),
+                                 XenHostmemReason_str(t->reason));
+    if (t->to == XEN_HOSTMEM_STATE_TRAPPED &&
+        t->reason != XEN_HOSTMEM_REASON_POLICY) {
+        log_reason(h, t);
+    }
+}
+
+static int64_t core_now_ms(void *opaque)
+{
+    return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+}
+
+const XenHostmemOps xen_hostmem_core_ops = {
+    .import = core_import,
+    .release = core_release,
+    .export = core_export,
+    .post = core_post,
+    .push = core_push,
+    .wake = core_wake,
+    .settled = core_settled,
+    .transition = core_transition,
+    .now_ms = core_now_ms,
+};

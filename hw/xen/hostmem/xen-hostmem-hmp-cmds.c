@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen hostmem: "info xen-hostmem", the text of query-xen-hostmem
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-xen-hostmem.h"
+#include "qapi/type-helpers.h"
+
+#define KIB 1024
+
+static void describe_blob(GString *text, const XenHostmemBlobInfo *b)
+{
+    g_string_append_printf(text, "  resource %" PRIu32 ": offset 0x%" PRIx64
+                           ", %" PRIu64 " KiB%s, %s%s%s%s\n", b->resource_id,
+                           b->offset, b->size / KIB,
+                           b->shared_memory ? " shared memory" : "",
+                           XenHostmemState_str(b->state),
+                           b->has_reason ? ": " : "",
+                           b->has_reason ? XenHostmemReason_str(b->reason) : "",
+                           b->wanted ? "" : " (no longer wanted)");
+}
+
+static void describe_window(GString *text, const XenHostmemInfo *info)
+{
+    g_string_append_printf(text, "%s: window of %" PRIu64 " KiB, policy %s, "
+                           "driver %s, provider %s\n", info->device,
+                           info->size / KIB, XenHostmemPolicy_str(info->policy),
+                           info->connected ? "connected" : "not connected",
+                           info->provider ?: "none");
+    g_string_append_printf(text, "  granted %" PRIu64 " KiB of a quota of %"
+                           PRIu64 " KiB, trapped %" PRIu64 " KiB\n",
+                           info->granted / KIB, info->quota / KIB,
+                           info->trapped / KIB);
+    g_string_append_printf(text, "  %" PRIu64 " maps, %" PRIu64 " unmaps, %"
+                           PRIu64 " grants; accesses trapped: %" PRIu64
+                           " reads, %" PRIu64 " writes, %" PRIu64
+                           " where no blob is\n", info->maps, info->unmaps,
+                           info->grants, info->trapped_reads,
+                           info->trapped_writes, info->strays);
+    for (XenHostmemFallbackList *f = info->fallbacks; f; f = f->next) {
+        g_string_append_printf(text, "  not granted %" PRIu64 " times: %s\n",
+                               f->value->count,
+                               XenHostmemReason_str(f->value->reason));
+    }
+    for (XenHostmemBlobInfoList *b = info->blobs; b; b = b->next) {
+        describe_blob(text, b->value);
+    }
+}
+
+HumanReadableText *qmp_x_query_xen_hostmem(Error **errp)
+{
+    g_autoptr(GString) text = g_string_new("");
+    XenHostmemInfoList *list = qmp_query_xen_hostmem(errp);
+
+    if (!list) {
+        g_string_append(text, "no virtio GPU has a hostmem window on Xen\n");
+    }
+    for (XenHostmemInfoList *l = list; l; l = l->next) {
+        describe_window(text, l->value);
+    }
+    qapi_free_XenHostmemInfoList(list);
+    return human_readable_text_from_str(text);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: the size of the hostmem window
+ */
+#ifndef HW_VIRTIO_GPU_HOSTMEM_H
+#define HW_VIRTIO_GPU_HOSTMEM_H
+
+/**
+ * virtio_gpu_check_hostmem: can the window be a BAR of the guest?
+ * @size: the property hostmem, bytes
+ *
+ * Returns false and sets @errp, which says what to write instead, if not.
+ */
+bool virtio_gpu_check_hostmem(uint64_t size, Error **errp);
+
+#endif
