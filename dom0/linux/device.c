@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/xen/dmabuf-grant: descriptors, handles, ioctl.
- *
- * The node is root's alone. A caller can pin the memory of the dma-bufs it
- * holds and use up this domain's grant table, no more: every number it gives
- * is copied once and checked before use, and handles are looked up in its own
- * descriptor only.
+ * xen-dmabuf-grant: /dev/xen/dmabuf-grant, with its descriptors, handles and
+ * ioctls
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,48 +17,68 @@
 #include <xen/platform_pci.h>
 #include <xen/xen.h>
 
-#include "xdg.h"
+#include "driver.h"
 
-struct xdg_file {
-	struct mutex lock;	/* imports, next, and what is in imports */
+/**
+ * DOC: Overview
+ *
+ * Grants the pages of a dma-buf to another domain, and keeps them pinned until
+ * it is proven that this domain has no mapping of them left.
+ *
+ * Abuse by the caller: only root may open the device. Someone who has it open
+ * can pin the memory of dma-bufs that they hold, and can use up this domain's
+ * grant table, but no more than that. Every number in a request is copied once
+ * and checked before use, and a handle is only looked up in the descriptor it
+ * belongs to.
+ *
+ * Abuse by the peer: see grants.c. A peer that never unmaps costs the pages
+ * and their references for as long as it exists.
+ *
+ * Limits: pages of 4 KiB, granted one by one, always for reading and writing.
+ */
+
+struct dmabuf_grant_file {
+	struct mutex lock;	/* protects imports, next and the imports */
 	struct xarray imports;	/* by handle */
 	u32 next;
 };
 
-struct xdg_stats xdg_stats;
-static struct dentry *xdg_debugfs;
+struct dmabuf_grant_stats dmabuf_grant_stats;
+static struct dentry *dmabuf_grant_debugfs;
 
-static int xdg_open(struct inode *inode, struct file *file)
+static int dmabuf_grant_open(struct inode *inode, struct file *file)
 {
-	struct xdg_file *xf = kzalloc(sizeof(*xf), GFP_KERNEL_ACCOUNT);
+	struct dmabuf_grant_file *priv = kzalloc(sizeof(*priv),
+						 GFP_KERNEL_ACCOUNT);
 
-	if (!xf)
+	if (!priv)
 		return -ENOMEM;
-	mutex_init(&xf->lock);
-	xa_init_flags(&xf->imports, XA_FLAGS_ALLOC1);
-	file->private_data = xf;
+	mutex_init(&priv->lock);
+	xa_init_flags(&priv->imports, XA_FLAGS_ALLOC1);
+	file->private_data = priv;
 	return nonseekable_open(inode, file);
 }
 
 /* The owner closed the descriptor, or was killed. */
-static int xdg_release(struct inode *inode, struct file *file)
+static int dmabuf_grant_release(struct inode *inode, struct file *file)
 {
-	struct xdg_file *xf = file->private_data;
-	struct xdg_import *imp;
+	struct dmabuf_grant_file *priv = file->private_data;
+	struct dmabuf_grant_import *imp;
 	unsigned long handle;
 
-	xa_for_each(&xf->imports, handle, imp) {
-		xa_erase(&xf->imports, handle);
-		xdg_import_abandon(imp);
+	xa_for_each(&priv->imports, handle, imp) {
+		xa_erase(&priv->imports, handle);
+		dmabuf_grant_import_abandon(imp);
 	}
-	xa_destroy(&xf->imports);
-	kfree(xf);
+	xa_destroy(&priv->imports);
+	kfree(priv);
 	return 0;
 }
 
-static int check_import(const struct xen_dmabuf_grant_import *req)
+static int
+dmabuf_grant_check_import(const struct xen_dmabuf_grant_import *req)
 {
-	/* Compared as 32 bits: a domid_t would drop the upper half. */
+	/* Compare all 32 bits: a domid_t would drop the upper half. */
 	if (req->domid >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
 	if (req->flags || !req->nr_pages || !PAGE_ALIGNED(req->offset))
@@ -70,86 +86,91 @@ static int check_import(const struct xen_dmabuf_grant_import *req)
 	return 0;
 }
 
-static int tell_caller(const struct xdg_import *imp, u32 handle,
-		       const struct xen_dmabuf_grant_import *req,
-		       struct xen_dmabuf_grant_import __user *arg)
+static int dmabuf_grant_tell_caller(const struct dmabuf_grant_import *imp,
+				    u32 handle,
+				    const struct xen_dmabuf_grant_import *req,
+				    struct xen_dmabuf_grant_import __user *arg)
 {
-	const struct xdg_grants *grants = &imp->grants;
+	const struct dmabuf_grant_refs *refs = &imp->refs;
 
-	if (copy_to_user(u64_to_user_ptr(req->refs), grants->refs,
-			 grants->live * sizeof(*grants->refs)))
+	if (copy_to_user(u64_to_user_ptr(req->refs), refs->ref,
+			 refs->live * sizeof(*refs->ref)))
 		return -EFAULT;
 	return put_user((u64)handle, &arg->handle);
 }
 
 /*
- * Handles go round instead of being reused at once, so that a stale one is
- * likely to be noticed. The lock is held until the caller knows the handle:
- * another of its threads that guesses it must not release an import whose
+ * Handles are used in turn rather than reused at once, so that a stale one is
+ * likely to be noticed. The lock is held until the caller knows the handle, so
+ * that no other thread of the caller can guess it and release an import whose
  * references are still being copied.
  */
-static int publish(struct xdg_file *xf, struct xdg_import *imp,
-		   const struct xen_dmabuf_grant_import *req,
-		   struct xen_dmabuf_grant_import __user *arg)
+static int dmabuf_grant_publish(struct dmabuf_grant_file *priv,
+				struct dmabuf_grant_import *imp,
+				const struct xen_dmabuf_grant_import *req,
+				struct xen_dmabuf_grant_import __user *arg)
 {
 	u32 handle;
 	int err;
 
-	err = mutex_lock_killable(&xf->lock);
+	err = mutex_lock_killable(&priv->lock);
 	if (err)
 		return err;
-	err = xa_alloc_cyclic(&xf->imports, &handle, imp,
-			      XA_LIMIT(1, U32_MAX), &xf->next, GFP_KERNEL);
+	err = xa_alloc_cyclic(&priv->imports, &handle, imp,
+			      XA_LIMIT(1, U32_MAX), &priv->next, GFP_KERNEL);
 	if (err >= 0) {
-		err = tell_caller(imp, handle, req, arg);
+		err = dmabuf_grant_tell_caller(imp, handle, req, arg);
 		if (err)
-			xa_erase(&xf->imports, handle);
+			xa_erase(&priv->imports, handle);
 	}
-	mutex_unlock(&xf->lock);
+	mutex_unlock(&priv->lock);
 	return err;
 }
 
-static long xdg_ioctl_import(struct xdg_file *xf,
-			     struct xen_dmabuf_grant_import __user *arg)
+static long
+dmabuf_grant_ioctl_import(struct dmabuf_grant_file *priv,
+			  struct xen_dmabuf_grant_import __user *arg)
 {
 	struct xen_dmabuf_grant_import req;
-	struct xdg_import *imp;
+	struct dmabuf_grant_import *imp;
 	int err;
 
 	if (copy_from_user(&req, arg, sizeof(req)))
 		return -EFAULT;
-	err = check_import(&req);
+	err = dmabuf_grant_check_import(&req);
 	if (err)
 		return err;
-	imp = xdg_import_create(&req);
+	imp = dmabuf_grant_import_create(&req);
 	if (IS_ERR(imp))
 		return PTR_ERR(imp);
-	err = publish(xf, imp, &req, arg);
+	err = dmabuf_grant_publish(priv, imp, &req, arg);
 	if (err)
-		xdg_import_abandon(imp);
+		dmabuf_grant_import_abandon(imp);
 	return err;
 }
 
-static int release_handle(struct xdg_file *xf, u64 handle, u32 *busy)
+static int dmabuf_grant_release_handle(struct dmabuf_grant_file *priv,
+				       u64 handle, u32 *busy)
 {
-	struct xdg_import *imp = NULL;
+	struct dmabuf_grant_import *imp = NULL;
 
 	/* An index of the xarray is an unsigned long; a handle has 32 bits. */
 	if (handle && handle <= U32_MAX)
-		imp = xa_load(&xf->imports, handle);
+		imp = xa_load(&priv->imports, handle);
 	if (!imp)
 		return -ENOENT;
-	xdg_grants_end(&imp->grants, U32_MAX);
-	*busy = imp->grants.live;
+	dmabuf_grant_refs_end(&imp->refs, U32_MAX);
+	*busy = imp->refs.live;
 	if (!*busy) {
-		xa_erase(&xf->imports, handle);
-		xdg_import_free(imp);
+		xa_erase(&priv->imports, handle);
+		dmabuf_grant_import_free(imp);
 	}
 	return 0;
 }
 
-static long xdg_ioctl_release(struct xdg_file *xf,
-			      struct xen_dmabuf_grant_release __user *arg)
+static long
+dmabuf_grant_ioctl_release(struct dmabuf_grant_file *priv,
+			   struct xen_dmabuf_grant_release __user *arg)
 {
 	struct xen_dmabuf_grant_release req;
 	int err;
@@ -158,92 +179,93 @@ static long xdg_ioctl_release(struct xdg_file *xf,
 		return -EFAULT;
 	if (req.flags)
 		return -EINVAL;
-	err = mutex_lock_killable(&xf->lock);
+	err = mutex_lock_killable(&priv->lock);
 	if (err)
 		return err;
-	err = release_handle(xf, req.handle, &req.busy);
-	mutex_unlock(&xf->lock);
+	err = dmabuf_grant_release_handle(priv, req.handle, &req.busy);
+	mutex_unlock(&priv->lock);
 	if (err)
 		return err;
-	/* If this fails the release stands; asking again answers ENOENT. */
+	/* If this fails, the release has still happened: ENOENT next time. */
 	return put_user(req.busy, &arg->busy);
 }
 
-static long xdg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long dmabuf_grant_ioctl(struct file *file, unsigned int cmd,
+			       unsigned long arg)
 {
-	struct xdg_file *xf = file->private_data;
+	struct dmabuf_grant_file *priv = file->private_data;
 	void __user *uarg = (void __user *)arg;
 
 	switch (cmd) {
 	case XEN_DMABUF_GRANT_IMPORT:
-		return xdg_ioctl_import(xf, uarg);
+		return dmabuf_grant_ioctl_import(priv, uarg);
 	case XEN_DMABUF_GRANT_RELEASE:
-		return xdg_ioctl_release(xf, uarg);
+		return dmabuf_grant_ioctl_release(priv, uarg);
 	default:
 		return -ENOTTY;
 	}
 }
 
-static const struct file_operations xdg_fops = {
+static const struct file_operations dmabuf_grant_fops = {
 	.owner = THIS_MODULE,
-	.open = xdg_open,
-	.release = xdg_release,
-	.unlocked_ioctl = xdg_ioctl,
-	/* No pointers and no padding: the same layout for 32 bits. */
+	.open = dmabuf_grant_open,
+	.release = dmabuf_grant_release,
+	.unlocked_ioctl = dmabuf_grant_ioctl,
+	/* No pointers and no padding: 32-bit callers use the same layout. */
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
-static struct miscdevice xdg_misc = {
+static struct miscdevice dmabuf_grant_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "xen/dmabuf-grant",
-	.fops = &xdg_fops,
+	.fops = &dmabuf_grant_fops,
 	.mode = 0600,
 };
 
-static void xdg_debugfs_init(void)
+static void dmabuf_grant_debugfs_init(void)
 {
-	xdg_debugfs = debugfs_create_dir("xen-dmabuf-grant", NULL);
-	debugfs_create_atomic_t("imports", 0400, xdg_debugfs,
-				&xdg_stats.imports);
-	debugfs_create_atomic_t("references", 0400, xdg_debugfs,
-				&xdg_stats.references);
-	debugfs_create_atomic_t("pending", 0400, xdg_debugfs,
-				&xdg_stats.pending);
+	dmabuf_grant_debugfs = debugfs_create_dir("xen-dmabuf-grant", NULL);
+	debugfs_create_atomic_t("imports", 0400, dmabuf_grant_debugfs,
+				&dmabuf_grant_stats.imports);
+	debugfs_create_atomic_t("references", 0400, dmabuf_grant_debugfs,
+				&dmabuf_grant_stats.references);
+	debugfs_create_atomic_t("pending", 0400, dmabuf_grant_debugfs,
+				&dmabuf_grant_stats.pending);
 }
 
-static int __init xdg_init(void)
+static int __init dmabuf_grant_init(void)
 {
 	int err;
 
 	if (!xen_has_pv_devices()) {
-		pr_info("not a Xen domain with a grant table\n");
+		pr_info("not running on Xen, or without a grant table\n");
 		return -ENODEV;
 	}
-	err = xdg_dma_init();
+	err = dmabuf_grant_dma_init();
 	if (err)
 		return err;
-	err = misc_register(&xdg_misc);
+	err = misc_register(&dmabuf_grant_misc);
 	if (err) {
-		xdg_dma_exit();
+		dmabuf_grant_dma_exit();
 		return err;
 	}
-	xdg_debugfs_init();
+	dmabuf_grant_debugfs_init();
 	return 0;
 }
 
-/* No descriptor is open and no import pending: they hold the module. */
-static void __exit xdg_exit(void)
+/* No descriptor is open and no import is pending: both hold the module. */
+static void __exit dmabuf_grant_exit(void)
 {
-	misc_deregister(&xdg_misc);
-	xdg_reaper_exit();
-	debugfs_remove_recursive(xdg_debugfs);
-	xdg_dma_exit();
+	misc_deregister(&dmabuf_grant_misc);
+	dmabuf_grant_reaper_exit();
+	debugfs_remove_recursive(dmabuf_grant_debugfs);
+	dmabuf_grant_dma_exit();
 }
 
-module_init(xdg_init);
-module_exit(xdg_exit);
+module_init(dmabuf_grant_init);
+module_exit(dmabuf_grant_exit);
 
 MODULE_DESCRIPTION("Grant the pages of dma-bufs to other Xen domains");
 MODULE_LICENSE("GPL");
-/* Spelled out: MODULE_IMPORT_NS() takes a string or not, by version. */
+/* Not MODULE_IMPORT_NS(), which takes a string only since 6.13. */
 MODULE_INFO(import_ns, "DMA_BUF");

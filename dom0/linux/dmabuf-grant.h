@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
 /*
  * User interface of the dmabuf-grant module: grant the pages of a dma-buf to
- * another domain, and know when that domain has let go of them.
+ * another domain, and find out when that domain has let go of them.
  *
- * Every import belongs to the file descriptor of the device it was made
- * through. Closing that descriptor (also by the death of its owner) starts
- * the release of all its imports; the kernel carries it to the end.
+ * Every import belongs to the file descriptor through which it was made. When
+ * that descriptor is closed, or its owner dies, the kernel releases all of its
+ * imports, however long that takes.
  */
 #ifndef XEN_DMABUF_GRANT_H
 #define XEN_DMABUF_GRANT_H
@@ -16,17 +16,17 @@
 #define XEN_DMABUF_GRANT_PATH "/dev/xen/dmabuf-grant"
 
 /*
- * Grant pages of a dma-buf, read and write, to a domain.
+ * Grant pages of a dma-buf to a domain, for reading and writing.
  *
- * The module takes its own reference on the dma-buf: the caller may close
- * fd at once. All or nothing: on error no reference is left granted.
+ * The module takes its own reference on the dma-buf, so the caller may close
+ * fd at once. It is all or nothing: on error no reference stays granted.
  *
  * EINVAL       domid, flags, offset or nr_pages is not valid, or the range is
- *              not within the buffer
- * EBADF        fd is not a descriptor; ENOTTY/EINVAL: not a dma-buf
- * EOPNOTSUPP   the buffer has no pages of system memory to grant
+ *              not within the buffer, or fd is not a dma-buf
+ * EBADF        fd is not an open descriptor
+ * EOPNOTSUPP   the buffer does not consist of whole pages of system memory
  * ENOSPC       this domain's grant table is full (gnttab_max_frames)
- * ENOMEM       no kernel memory
+ * ENOMEM       the kernel is out of memory
  * EFAULT       refs is not writable
  */
 struct xen_dmabuf_grant_import {
@@ -42,13 +42,13 @@ struct xen_dmabuf_grant_import {
 /*
  * End the references of an import.
  *
- * References that the peer has not mapped end at once. busy counts those that
- * it has: as long as there are any, the buffer stays referenced and the
- * handle valid, and the caller asks again when it likes. With busy 0 it is
- * proven that the peer has no mapping left; the buffer is put and the handle
- * is gone.
+ * References that the peer has not mapped end at once. busy is the number of
+ * those that it has mapped. As long as it is not 0, the buffer stays referenced
+ * and the handle stays valid, and the caller can try again at any time. If it
+ * is 0, the peer is proven to have no mapping left: the reference on the buffer
+ * is dropped and the handle is no longer valid.
  *
- * ENOENT       no such handle on this descriptor
+ * ENOENT       this descriptor has no such handle
  * EINVAL       flags is not 0
  */
 struct xen_dmabuf_grant_release {

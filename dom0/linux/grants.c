@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A set of grant references.
- *
- * What the peer can do: map any reference from the moment it is granted,
- * also before anybody told it the number (it may simply try them), map one
- * many times, and never unmap. With version 1 of the grant table it can even
- * map a reference anew that it has mapped, while we wait for it to let go.
- * So the only proof that a page is ours again is
- * gnttab_try_end_foreign_access(): it revokes the reference atomically, and
- * only while nothing has it mapped.
+ * xen-dmabuf-grant: a set of grant references
  */
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -16,52 +8,77 @@
 #include <linux/sched.h>
 #include <xen/grant_table.h>
 
-#include "xdg.h"
+#include "driver.h"
 
-/* References handled between two chances to give the CPU away. */
-#define XDG_RESCHED_EVERY 1024
+/**
+ * DOC: What the peer can do
+ *
+ * The peer can map a reference from the moment it is granted, even before it
+ * has been told the number, because it can simply try numbers. It can map a
+ * reference many times, and it need never unmap. With version 1 of the grant
+ * table it can even map a reference again that it already has mapped, while we
+ * wait for it to let go.
+ *
+ * So there is only one proof that a page is ours again:
+ * gnttab_try_end_foreign_access(). It revokes the reference atomically, and
+ * only if nothing has it mapped.
+ */
 
-int xdg_grants_init(struct xdg_grants *grants, u32 size)
+/* References handled between two calls of cond_resched(). */
+#define DMABUF_GRANT_RESCHED_EVERY 1024
+
+/**
+ * dmabuf_grant_refs_init() - set up an empty set
+ * @refs: the set
+ * @size: number of references that it has to hold
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, u32 size)
 {
-	/* The size is the caller's, though bounded by its buffer: charge it. */
-	grants->refs = kvmalloc_array(size, sizeof(*grants->refs),
-				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!grants->refs)
+	/* The caller chose the size, bounded by its buffer: charge it. */
+	refs->ref = kvmalloc_array(size, sizeof(*refs->ref),
+				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!refs->ref)
 		return -ENOMEM;
-	grants->size = size;
-	grants->live = 0;
-	grants->next = 0;
+	refs->size = size;
+	refs->live = 0;
+	refs->next = 0;
 	return 0;
 }
 
-void xdg_grants_free(struct xdg_grants *grants)
+/**
+ * dmabuf_grant_refs_free() - free a set
+ * @refs: the set, in which no reference is live
+ */
+void dmabuf_grant_refs_free(struct dmabuf_grant_refs *refs)
 {
-	WARN_ON(grants->live);
-	kvfree(grants->refs);
-	grants->refs = NULL;
+	WARN_ON(refs->live);
+	kvfree(refs->ref);
+	refs->ref = NULL;
 }
 
-/* A large set leaves room for this many references. */
-static unsigned short reserve = 1024;
-module_param(reserve, ushort, 0644);
+/* A large set leaves this many references free. */
+static unsigned short dmabuf_grant_reserve = 1024;
+module_param_named(reserve, dmabuf_grant_reserve, ushort, 0644);
 MODULE_PARM_DESC(reserve,
-		 "an import of more pages than this leaves as many references free");
+		 "an import of more pages than this leaves this many references free");
 
 /*
- * The table is one for all peers. Small buffers may be rings, for which there
- * is no slow path: those must not find it full of bulk data, not even while
- * that is being granted.
+ * All peers share one grant table. A small buffer may be a ring, for which
+ * there is no slow path. It must not find the table full of bulk data, not even
+ * while that is being granted.
  */
-static int leave_room(const struct xdg_grants *grants)
+static int dmabuf_grant_leave_room(const struct dmabuf_grant_refs *refs)
 {
-	u32 wanted = READ_ONCE(reserve);
+	u32 wanted = READ_ONCE(dmabuf_grant_reserve);
 	grant_ref_t head;
 	int err;
 
-	if (!wanted || grants->size <= wanted)
+	if (!wanted || refs->size <= wanted)
 		return 0;
-	wanted = min3(wanted + XDG_RESCHED_EVERY,
-		      wanted + grants->size - grants->live, (u32)U16_MAX);
+	wanted = min3(wanted + DMABUF_GRANT_RESCHED_EVERY,
+		      wanted + refs->size - refs->live, (u32)U16_MAX);
 	err = gnttab_alloc_grant_references(wanted, &head);
 	if (err < 0)
 		return err;
@@ -69,56 +86,70 @@ static int leave_room(const struct xdg_grants *grants)
 	return 0;
 }
 
-/*
- * One reference at a time: the kernel's call for many takes a u16 count and
- * would silently allocate fewer.
+/**
+ * dmabuf_grant_refs_add() - grant one page, for reading and writing
+ * @refs: the set, which has room for one more
+ * @domid: the domain that may map the page
+ * @gfn: the page's frame, as Xen numbers it
+ *
+ * One reference at a time, because the kernel's call for many of them takes a
+ * u16 count and would silently allocate fewer.
+ *
+ * Context: May sleep.
+ * Return: 0, or -ENOSPC if the grant table is full.
  */
-int xdg_grants_add(struct xdg_grants *grants, domid_t domid, unsigned long gfn)
+int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, domid_t domid,
+			  unsigned long gfn)
 {
 	int ref, err;
 
-	if (WARN_ON(grants->live == grants->size))
+	if (WARN_ON(refs->live == refs->size))
 		return -EINVAL;
-	if (grants->live % XDG_RESCHED_EVERY == 0) {
+	if (refs->live % DMABUF_GRANT_RESCHED_EVERY == 0) {
 		cond_resched();
-		err = leave_room(grants);
+		err = dmabuf_grant_leave_room(refs);
 		if (err)
 			return err;
 	}
 	ref = gnttab_grant_foreign_access(domid, gfn, 0);
 	if (ref < 0)
 		return ref;
-	grants->refs[grants->live++] = ref;
-	atomic_inc(&xdg_stats.references);
+	refs->ref[refs->live++] = ref;
+	atomic_inc(&dmabuf_grant_stats.references);
 	return 0;
 }
 
-/*
- * Try to end up to max references, and return how many were tried. What stays
- * live is what the peer has mapped.
+/**
+ * dmabuf_grant_refs_end() - try to end references
+ * @refs: the set; those left live afterwards are what the peer has mapped
+ * @max: how many references to try
  *
- * A pass over everything starts at the front, so that each reference is tried
- * exactly once. A bounded one goes on where the last one stopped: references
- * that the peer keeps forever do not hide those behind them.
+ * A pass over the whole set starts at the front, so that each reference is
+ * tried exactly once. A bounded pass continues where the last one stopped, so
+ * that references which the peer keeps forever do not hide those behind them.
+ *
+ * Context: May sleep.
+ * Return: The number of references tried.
  */
-u32 xdg_grants_end(struct xdg_grants *grants, u32 max)
+u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max)
 {
-	u32 tries = min(max, grants->live);
+	u32 tries = min(max, refs->live);
 	u32 i;
 
-	if (max >= grants->live)
-		grants->next = 0;
+	if (max >= refs->live)
+		refs->next = 0;
 	for (i = 0; i < tries; i++) {
-		if (grants->next >= grants->live)
-			grants->next = 0;
-		if (gnttab_try_end_foreign_access(grants->refs[grants->next])) {
-			grants->live--;
-			grants->refs[grants->next] = grants->refs[grants->live];
-			atomic_dec(&xdg_stats.references);
+		if (refs->next >= refs->live)
+			refs->next = 0;
+		if (gnttab_try_end_foreign_access(refs->ref[refs->next])) {
+			refs->live--;
+			refs->ref[refs->next] = refs->ref[refs->live];
+			atomic_dec(&dmabuf_grant_stats.references);
 		} else {
-			grants->next++;
+			refs->next++;
 		}
-		if (i % XDG_RESCHED_EVERY == XDG_RESCHED_EVERY - 1)
+		if (i % DMABUF_GRANT_RESCHED_EVERY ==
+		    DMABUF_GRANT_RESCHED_EVERY - 1)
 			cond_resched();
 	}
 	return tries;

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An import: a dma-buf, pinned, and references to some of its pages.
- *
- * The caller may hand in any descriptor and any numbers. What is granted is
- * limited to whole pages that the exporter itself named as the buffer's: a
- * segment that begins or ends within a page is refused, as the peer would
- * see what else is in that page. As with every importer in the kernel, the
- * access mode of the descriptor is not looked at: who may open the device may
- * grant what it holds a dma-buf of.
+ * xen-dmabuf-grant: an import, which is a pinned dma-buf and references to some
+ * of its pages
  */
 #include <linux/dma-direction.h>
 #include <linux/err.h>
@@ -19,30 +13,42 @@
 #include <xen/page.h>
 #include <xen/xen.h>
 
-#include "xdg.h"
+#include "driver.h"
+
+/**
+ * DOC: What can be granted
+ *
+ * The caller may pass any descriptor and any numbers. Only whole pages that the
+ * exporter itself named as the buffer's are granted. A segment that begins or
+ * ends within a page is refused, because the peer would see what else is in
+ * that page.
+ *
+ * As for every importer in the kernel, the access mode of the descriptor does
+ * not matter: whoever may open the device may grant any dma-buf they hold.
+ */
 
 static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
 
 /*
- * The locking of dma-bufs changed in 6.2: from then on the importer takes the
- * reservation lock, before that the exporter might.
+ * From 6.2 on the importer of a dma-buf takes its reservation lock. Before
+ * that the exporter might.
  */
-#ifdef XDG_EXPORTER_LOCKS
-#define xdg_map_attachment	dma_buf_map_attachment
-#define xdg_unmap_attachment	dma_buf_unmap_attachment
+#ifdef DMABUF_GRANT_EXPORTER_LOCKS
+#define dmabuf_grant_map_attachment	dma_buf_map_attachment
+#define dmabuf_grant_unmap_attachment	dma_buf_unmap_attachment
 #else
-#define xdg_map_attachment	dma_buf_map_attachment_unlocked
-#define xdg_unmap_attachment	dma_buf_unmap_attachment_unlocked
+#define dmabuf_grant_map_attachment	dma_buf_map_attachment_unlocked
+#define dmabuf_grant_unmap_attachment	dma_buf_unmap_attachment_unlocked
 #endif
 
 /*
- * Why an exporter did not let us attach or map: transient errors as they
- * are, anything else means that this buffer cannot be had as pages of system
- * memory.
+ * The error to return if the exporter did not let us attach or map. Transient
+ * errors are passed on. Anything else means that the buffer does not consist of
+ * pages of system memory.
  */
-static int import_error(int err, int refusals)
+static int dmabuf_grant_import_error(int err, int refusals)
 {
-	if (xdg_dma_refusals() != refusals)
+	if (dmabuf_grant_dma_refusals() != refusals)
 		return -EOPNOTSUPP;
 	switch (err) {
 	case -ENOMEM:
@@ -55,35 +61,37 @@ static int import_error(int err, int refusals)
 }
 
 /* The attachment is static: the exporter pins the pages until we detach. */
-static int attach_buffer(struct xdg_import *imp)
+static int dmabuf_grant_attach(struct dmabuf_grant_import *imp)
 {
-	int refusals = xdg_dma_refusals();
+	int refusals = dmabuf_grant_dma_refusals();
 	int err;
 
-	imp->attach = dma_buf_attach(imp->dmabuf, xdg_dma_device());
+	imp->attach = dma_buf_attach(imp->dmabuf, dmabuf_grant_dma_device());
 	if (IS_ERR(imp->attach))
-		return import_error(PTR_ERR(imp->attach), refusals);
-	imp->sgt = xdg_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
+		return dmabuf_grant_import_error(PTR_ERR(imp->attach),
+						 refusals);
+	imp->sgt = dmabuf_grant_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(imp->sgt)) {
-		err = import_error(PTR_ERR(imp->sgt), refusals);
+		err = dmabuf_grant_import_error(PTR_ERR(imp->sgt), refusals);
 		dma_buf_detach(imp->dmabuf, imp->attach);
 		return err;
 	}
 	return 0;
 }
 
-static void detach_buffer(struct xdg_import *imp)
+static void dmabuf_grant_detach(struct dmabuf_grant_import *imp)
 {
-	xdg_unmap_attachment(imp->attach, imp->sgt, DMA_BIDIRECTIONAL);
+	dmabuf_grant_unmap_attachment(imp->attach, imp->sgt,
+				      DMA_BIDIRECTIONAL);
 	dma_buf_detach(imp->dmabuf, imp->attach);
 }
 
 /*
- * A PV domain's table of frames also has entries for memory that is not the
- * domain's: other domains' pages and I/O space, told apart by two bits that
- * pfn_to_gfn() would drop.
+ * A PV domain's frame table also has entries for memory that is not its own:
+ * other domains' pages, and I/O space. Two bits mark these entries, and
+ * pfn_to_gfn() would drop them.
  */
-static bool frame_is_ours(unsigned long pfn)
+static bool dmabuf_grant_frame_is_ours(unsigned long pfn)
 {
 #ifdef CONFIG_XEN_PV
 	if (xen_pv_domain())
@@ -93,17 +101,19 @@ static bool frame_is_ours(unsigned long pfn)
 	return true;
 }
 
-static int grant_page(struct xdg_import *imp, domid_t domid, dma_addr_t addr)
+static int dmabuf_grant_add_page(struct dmabuf_grant_import *imp, domid_t domid,
+				 dma_addr_t addr)
 {
 	unsigned long pfn;
 
-	if (!xdg_dma_to_pfn(addr, &pfn) || !frame_is_ours(pfn))
+	if (!dmabuf_grant_dma_to_pfn(addr, &pfn) ||
+	    !dmabuf_grant_frame_is_ours(pfn))
 		return -EOPNOTSUPP;
-	return xdg_grants_add(&imp->grants, domid, pfn_to_gfn(pfn));
+	return dmabuf_grant_refs_add(&imp->refs, domid, pfn_to_gfn(pfn));
 }
 
-static int grant_run(struct xdg_import *imp, domid_t domid, dma_addr_t addr,
-		     u64 len)
+static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp, domid_t domid,
+				dma_addr_t addr, u64 len)
 {
 	u64 done;
 	int err;
@@ -111,7 +121,7 @@ static int grant_run(struct xdg_import *imp, domid_t domid, dma_addr_t addr,
 	for (done = 0; done < len; done += PAGE_SIZE) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		err = grant_page(imp, domid, addr + done);
+		err = dmabuf_grant_add_page(imp, domid, addr + done);
 		if (err)
 			return err;
 	}
@@ -119,13 +129,13 @@ static int grant_run(struct xdg_import *imp, domid_t domid, dma_addr_t addr,
 }
 
 /*
- * Grant the bytes from start to end of the buffer. The kernel's own iterator
- * over the pages of a mapped table (for_each_sgtable_dma_page) is wrong for
- * segments whose offset is a page or more, and udmabuf makes such segments
- * of huge pages: it would run on into pages behind the segment.
+ * Grants the bytes from start to end of the buffer. The kernel's iterator over
+ * the pages of a mapped table, for_each_sgtable_dma_page, is wrong for segments
+ * whose offset is a page or more, such as those that udmabuf makes of huge
+ * pages: it would run past the segment, into other pages.
  */
-static int grant_range(struct xdg_import *imp, domid_t domid, u64 start,
-		       u64 end)
+static int dmabuf_grant_add_range(struct dmabuf_grant_import *imp, domid_t domid,
+				  u64 start, u64 end)
 {
 	struct scatterlist *sg;
 	u64 pos = 0;
@@ -140,8 +150,9 @@ static int grant_range(struct xdg_import *imp, domid_t domid, u64 start,
 		if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len))
 			return -EOPNOTSUPP;
 		if (from < to) {
-			err = grant_run(imp, domid, addr + (from - pos),
-					to - from);
+			err = dmabuf_grant_add_run(imp, domid,
+						   addr + (from - pos),
+						   to - from);
 			if (err)
 				return err;
 		}
@@ -153,16 +164,16 @@ static int grant_range(struct xdg_import *imp, domid_t domid, u64 start,
 	return -EOPNOTSUPP;
 }
 
-static bool range_in_buffer(const struct dma_buf *dmabuf, u64 offset,
-			    u32 nr_pages)
+static bool dmabuf_grant_range_in_buffer(const struct dma_buf *dmabuf,
+					 u64 offset, u32 nr_pages)
 {
 	return offset <= dmabuf->size &&
 	       nr_pages <= (dmabuf->size - offset) >> PAGE_SHIFT;
 }
 
-/* On success imp is complete: xdg_import_free() undoes it. */
-static int prepare(struct xdg_import *imp,
-		   const struct xen_dmabuf_grant_import *req)
+/* On success imp is complete, and dmabuf_grant_import_free() undoes it. */
+static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
+				const struct xen_dmabuf_grant_import *req)
 {
 	int err;
 
@@ -170,66 +181,88 @@ static int prepare(struct xdg_import *imp,
 	if (IS_ERR(imp->dmabuf))
 		return PTR_ERR(imp->dmabuf);
 	err = -EINVAL;
-	if (!range_in_buffer(imp->dmabuf, req->offset, req->nr_pages))
+	if (!dmabuf_grant_range_in_buffer(imp->dmabuf, req->offset,
+					  req->nr_pages))
 		goto put;
-	err = xdg_grants_init(&imp->grants, req->nr_pages);
+	err = dmabuf_grant_refs_init(&imp->refs, req->nr_pages);
 	if (err)
 		goto put;
-	err = attach_buffer(imp);
+	err = dmabuf_grant_attach(imp);
 	if (err)
 		goto free;
-	atomic_inc(&xdg_stats.imports);
+	atomic_inc(&dmabuf_grant_stats.imports);
 	return 0;
 
 free:
-	xdg_grants_free(&imp->grants);
+	dmabuf_grant_refs_free(&imp->refs);
 put:
 	dma_buf_put(imp->dmabuf);
 	return err;
 }
 
-/* The fields of req other than fd and refs have been checked by the caller. */
-struct xdg_import *xdg_import_create(const struct xen_dmabuf_grant_import *req)
+/**
+ * dmabuf_grant_import_create() - pin a dma-buf and grant pages of it
+ * @req: the request; except for fd and refs, its fields have been checked on
+ *	their own
+ *
+ * Context: Process context of the caller, whose descriptor fd is. Sleeps.
+ * Return: The import, which the caller owns, or an error as dmabuf-grant.h
+ * lists them. On error no reference is left that the peer can map anew, and
+ * what it has mapped meanwhile is left to the reaper.
+ */
+struct dmabuf_grant_import *
+dmabuf_grant_import_create(const struct xen_dmabuf_grant_import *req)
 {
-	struct xdg_import *imp;
+	struct dmabuf_grant_import *imp;
 	u64 len = (u64)req->nr_pages << PAGE_SHIFT;
 	int err;
 
 	imp = kzalloc(sizeof(*imp), GFP_KERNEL_ACCOUNT);
 	if (!imp)
 		return ERR_PTR(-ENOMEM);
-	err = prepare(imp, req);
+	err = dmabuf_grant_prepare(imp, req);
 	if (err) {
 		kfree(imp);
 		return ERR_PTR(err);
 	}
-	err = grant_range(imp, req->domid, req->offset, req->offset + len);
+	err = dmabuf_grant_add_range(imp, req->domid, req->offset,
+				     req->offset + len);
 	if (err) {
-		xdg_import_abandon(imp);
+		dmabuf_grant_import_abandon(imp);
 		return ERR_PTR(err);
 	}
 	return imp;
 }
 
-/* Only when no reference is live. */
-void xdg_import_free(struct xdg_import *imp)
+/**
+ * dmabuf_grant_import_free() - put the dma-buf and free the import
+ * @imp: the import, in which no reference is live
+ *
+ * Context: Sleeps.
+ */
+void dmabuf_grant_import_free(struct dmabuf_grant_import *imp)
 {
-	xdg_grants_free(&imp->grants);
-	detach_buffer(imp);
+	dmabuf_grant_refs_free(&imp->refs);
+	dmabuf_grant_detach(imp);
 	dma_buf_put(imp->dmabuf);
 	kfree(imp);
-	atomic_dec(&xdg_stats.imports);
+	atomic_dec(&dmabuf_grant_stats.imports);
 }
 
-/*
- * Nobody will ask for this import any more. The peer may have mapped some of
- * it, even of an import that failed half-way: then it is the reaper's.
+/**
+ * dmabuf_grant_import_abandon() - end an import for which nobody will ask again
+ * @imp: the import
+ *
+ * The peer may have mapped some of it, even if it failed half-way. In this case
+ * the reaper takes it over.
+ *
+ * Context: Sleeps. The caller's descriptor holds the module.
  */
-void xdg_import_abandon(struct xdg_import *imp)
+void dmabuf_grant_import_abandon(struct dmabuf_grant_import *imp)
 {
-	xdg_grants_end(&imp->grants, U32_MAX);
-	if (imp->grants.live)
-		xdg_reaper_add(imp);
+	dmabuf_grant_refs_end(&imp->refs, U32_MAX);
+	if (imp->refs.live)
+		dmabuf_grant_reaper_add(imp);
 	else
-		xdg_import_free(imp);
+		dmabuf_grant_import_free(imp);
 }

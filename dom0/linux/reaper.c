@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of imports whose descriptor is gone while the peer still had pages
- * mapped.
- *
- * The peer decides how long that lasts; at the latest its own end unmaps
- * everything. A peer that never lets go costs the pages, and one bounded look
- * a second. The module cannot be unloaded meanwhile: each pending import
- * holds a reference on it.
+ * xen-dmabuf-grant: ends imports whose descriptor is gone while the peer still
+ * had pages mapped
  */
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
@@ -14,106 +9,131 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "xdg.h"
+#include "driver.h"
 
-#define XDG_REAP_FIRST	(HZ / 10)
-#define XDG_REAP_LAST	HZ
-/* References tried in one run: some milliseconds. */
-#define XDG_REAP_MAX	65536u
+/**
+ * DOC: A peer that does not let go
+ *
+ * The peer decides how long an import stays pending; the end of the domain
+ * unmaps everything at the latest. A peer that never lets go costs the pages
+ * and one bounded attempt per second. The module cannot be unloaded meanwhile,
+ * as each pending import holds a reference on it.
+ */
 
-static void reap(struct work_struct *work);
+#define DMABUF_GRANT_REAP_FIRST	(HZ / 10)
+#define DMABUF_GRANT_REAP_LAST	HZ
+/* References tried in one run: a few milliseconds. */
+#define DMABUF_GRANT_REAP_MAX	65536u
 
-static LIST_HEAD(xdg_pending);
-static DEFINE_SPINLOCK(xdg_pending_lock);	/* xdg_pending, xdg_delay */
-static unsigned long xdg_delay;
-static DECLARE_DELAYED_WORK(xdg_reap_work, reap);
+static void dmabuf_grant_reap(struct work_struct *work);
 
-static struct xdg_import *take_first(void)
+static LIST_HEAD(dmabuf_grant_pending);
+/* Protects dmabuf_grant_pending and dmabuf_grant_delay. */
+static DEFINE_SPINLOCK(dmabuf_grant_pending_lock);
+static unsigned long dmabuf_grant_delay;
+static DECLARE_DELAYED_WORK(dmabuf_grant_reap_work, dmabuf_grant_reap);
+
+static struct dmabuf_grant_import *dmabuf_grant_take_first(void)
 {
-	struct xdg_import *imp;
+	struct dmabuf_grant_import *imp;
 
-	spin_lock(&xdg_pending_lock);
-	imp = list_first_entry_or_null(&xdg_pending, struct xdg_import, node);
+	spin_lock(&dmabuf_grant_pending_lock);
+	imp = list_first_entry_or_null(&dmabuf_grant_pending,
+				       struct dmabuf_grant_import, node);
 	if (imp)
 		list_del(&imp->node);
-	spin_unlock(&xdg_pending_lock);
+	spin_unlock(&dmabuf_grant_pending_lock);
 	return imp;
 }
 
-static void give_back(struct xdg_import *imp)
+static void dmabuf_grant_give_back(struct dmabuf_grant_import *imp)
 {
-	spin_lock(&xdg_pending_lock);
-	list_add_tail(&imp->node, &xdg_pending);
-	spin_unlock(&xdg_pending_lock);
+	spin_lock(&dmabuf_grant_pending_lock);
+	list_add_tail(&imp->node, &dmabuf_grant_pending);
+	spin_unlock(&dmabuf_grant_pending_lock);
 }
 
 /*
- * Try one import, within the budget. It goes to the end of the list when
- * anything is left of it, so that each import gets its turn.
+ * Tries one import, within the budget. If anything is left of it, it goes to
+ * the end of the list, so that each import gets its turn.
  */
-static bool reap_one(struct xdg_import *imp, u32 *budget)
+static bool dmabuf_grant_reap_one(struct dmabuf_grant_import *imp, u32 *budget)
 {
-	u32 live = imp->grants.live;
+	u32 live = imp->refs.live;
 
-	*budget -= xdg_grants_end(&imp->grants, *budget);
-	if (imp->grants.live) {
-		bool progress = imp->grants.live < live;
+	*budget -= dmabuf_grant_refs_end(&imp->refs, *budget);
+	if (imp->refs.live) {
+		bool progress = imp->refs.live < live;
 
-		give_back(imp);
+		dmabuf_grant_give_back(imp);
 		return progress;
 	}
-	xdg_import_free(imp);
-	atomic_dec(&xdg_stats.pending);
-	/* Not the last instruction here: xdg_reaper_exit() waits for us. */
+	dmabuf_grant_import_free(imp);
+	atomic_dec(&dmabuf_grant_stats.pending);
+	/* Code follows this; dmabuf_grant_reaper_exit() waits for it. */
 	module_put(THIS_MODULE);
 	return true;
 }
 
-/* Soon again while it helps, ever more rarely while it does not. */
-static void schedule_next(bool progress)
+/* Soon again while there is progress, ever more rarely while there is none. */
+static void dmabuf_grant_schedule_next(bool progress)
 {
-	spin_lock(&xdg_pending_lock);
+	spin_lock(&dmabuf_grant_pending_lock);
 	if (progress)
-		xdg_delay = XDG_REAP_FIRST;
+		dmabuf_grant_delay = DMABUF_GRANT_REAP_FIRST;
 	else
-		xdg_delay = min_t(unsigned long, 2 * xdg_delay, XDG_REAP_LAST);
-	if (!list_empty(&xdg_pending))
-		queue_delayed_work(system_unbound_wq, &xdg_reap_work,
-				   xdg_delay);
-	spin_unlock(&xdg_pending_lock);
+		dmabuf_grant_delay = min_t(unsigned long,
+					   2 * dmabuf_grant_delay,
+					   DMABUF_GRANT_REAP_LAST);
+	if (!list_empty(&dmabuf_grant_pending))
+		queue_delayed_work(system_unbound_wq, &dmabuf_grant_reap_work,
+				   dmabuf_grant_delay);
+	spin_unlock(&dmabuf_grant_pending_lock);
 }
 
-static void reap(struct work_struct *work)
+static void dmabuf_grant_reap(struct work_struct *work)
 {
-	int turns = atomic_read(&xdg_stats.pending);
-	u32 budget = XDG_REAP_MAX;
+	int turns = atomic_read(&dmabuf_grant_stats.pending);
+	u32 budget = DMABUF_GRANT_REAP_MAX;
 	bool progress = false;
 
 	while (turns-- > 0 && budget) {
-		struct xdg_import *imp = take_first();
+		struct dmabuf_grant_import *imp = dmabuf_grant_take_first();
 
 		if (!imp)
 			break;
-		progress |= reap_one(imp, &budget);
+		progress |= dmabuf_grant_reap_one(imp, &budget);
 	}
-	schedule_next(progress);
+	dmabuf_grant_schedule_next(progress);
 }
 
-/* The caller's descriptor keeps the module here until we hold it as well. */
-void xdg_reaper_add(struct xdg_import *imp)
+/**
+ * dmabuf_grant_reaper_add() - hand an import over to the reaper
+ * @imp: an import with live references; the reaper frees it
+ *
+ * Context: The caller's descriptor holds the module until this function does.
+ */
+void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp)
 {
 	__module_get(THIS_MODULE);
-	atomic_inc(&xdg_stats.pending);
-	spin_lock(&xdg_pending_lock);
-	list_add_tail(&imp->node, &xdg_pending);
-	xdg_delay = XDG_REAP_FIRST;
-	mod_delayed_work(system_unbound_wq, &xdg_reap_work, xdg_delay);
-	spin_unlock(&xdg_pending_lock);
+	atomic_inc(&dmabuf_grant_stats.pending);
+	spin_lock(&dmabuf_grant_pending_lock);
+	list_add_tail(&imp->node, &dmabuf_grant_pending);
+	dmabuf_grant_delay = DMABUF_GRANT_REAP_FIRST;
+	mod_delayed_work(system_unbound_wq, &dmabuf_grant_reap_work,
+			 dmabuf_grant_delay);
+	spin_unlock(&dmabuf_grant_pending_lock);
 }
 
-/* Nothing is pending by now; the last run may be on its way out. */
-void xdg_reaper_exit(void)
+/**
+ * dmabuf_grant_reaper_exit() - wait for the reaper's last run
+ *
+ * Nothing is pending any more, but the last run may not have returned yet.
+ *
+ * Context: Sleeps.
+ */
+void dmabuf_grant_reaper_exit(void)
 {
-	cancel_delayed_work_sync(&xdg_reap_work);
-	WARN_ON(!list_empty(&xdg_pending));
+	cancel_delayed_work_sync(&dmabuf_grant_reap_work);
+	WARN_ON(!list_empty(&dmabuf_grant_pending));
 }

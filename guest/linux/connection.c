@@ -9,10 +9,10 @@
 
 #include "driver.h"
 
-/* A transaction that collides this often: somebody writes in a loop. */
-#define MAX_TRANSACTION_TRIES	100
+/* A transaction that conflicts this often: something writes in a loop. */
+#define HOSTMEM_MAX_TRANSACTION_TRIES	100
 
-static irqreturn_t xen_hostmem_interrupt(int irq, void *data)
+static irqreturn_t hostmem_interrupt(int irq, void *data)
 {
 	struct xen_hostmem *hm = data;
 
@@ -22,7 +22,7 @@ static irqreturn_t xen_hostmem_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static int setup_pages(struct xen_hostmem *hm)
+static int hostmem_setup_pages(struct xen_hostmem *hm)
 {
 	void *ring, *refs;
 	int err;
@@ -40,25 +40,25 @@ static int setup_pages(struct xen_hostmem *hm)
 	hm->refs = refs;
 	hm->sring = ring;
 	SHARED_RING_INIT(hm->sring);
-	/* The backend produces the requests, so this side is the ring's back. */
+	/* The backend produces requests, so this side is the ring's back. */
 	BACK_RING_INIT(&hm->ring, hm->sring, XEN_PAGE_SIZE);
 	return 0;
 }
 
-static void teardown_pages(struct xen_hostmem *hm)
+static void hostmem_teardown_pages(struct xen_hostmem *hm)
 {
 	void *ring = hm->sring, *refs = hm->refs;
 
 	if (!ring)
 		return;
-	/* A page that the peer still maps is freed when it lets go. */
+	/* A page that the backend still maps is freed once it lets go. */
 	hm->sring = NULL;
 	hm->refs = NULL;
 	xenbus_teardown_ring(&refs, XEN_HOSTMEM_MAX_GREF_PAGES, hm->ref_grefs);
 	xenbus_teardown_ring(&ring, 1, &hm->ring_gref);
 }
 
-static int setup_event(struct xen_hostmem *hm)
+static int hostmem_setup_event(struct xen_hostmem *hm)
 {
 	int irq;
 
@@ -68,7 +68,7 @@ static int setup_event(struct xen_hostmem *hm)
 
 	atomic_set(&hm->event, 0);
 	irq = bind_evtchn_to_irqhandler_lateeoi(hm->evtchn,
-						xen_hostmem_interrupt, 0,
+						hostmem_interrupt, 0,
 						"xen-hostmem", hm);
 	if (irq < 0) {
 		xenbus_free_evtchn(hm->dev, hm->evtchn);
@@ -78,7 +78,8 @@ static int setup_event(struct xen_hostmem *hm)
 	return 0;
 }
 
-static int write_nodes(struct xen_hostmem *hm, struct xenbus_transaction xbt)
+static int hostmem_write_nodes(struct xen_hostmem *hm,
+			       struct xenbus_transaction xbt)
 {
 	const char *dir = hm->dev->nodename;
 	char node[sizeof(XEN_HOSTMEM_NODE_GREF_REF) + 8];
@@ -105,18 +106,18 @@ static int write_nodes(struct xen_hostmem *hm, struct xenbus_transaction xbt)
 	return err;
 }
 
-/* In one transaction: the backend sees all of it or nothing (R4). */
-static int publish(struct xen_hostmem *hm)
+/* One transaction: the backend sees all nodes or none of them (R4). */
+static int hostmem_publish(struct xen_hostmem *hm)
 {
 	struct xenbus_transaction xbt;
 	unsigned int tries;
 	int err;
 
-	for (tries = 0; tries < MAX_TRANSACTION_TRIES; tries++) {
+	for (tries = 0; tries < HOSTMEM_MAX_TRANSACTION_TRIES; tries++) {
 		err = xenbus_transaction_start(&xbt);
 		if (err)
 			return err;
-		err = write_nodes(hm, xbt);
+		err = hostmem_write_nodes(hm, xbt);
 		if (err) {
 			xenbus_transaction_end(xbt, 1);
 			return err;
@@ -128,6 +129,16 @@ static int publish(struct xen_hostmem *hm)
 	return -EAGAIN;
 }
 
+/**
+ * xen_hostmem_connection_open() - grant the shared pages and publish them
+ * @hm: the device
+ *
+ * Closes a previous connection first. An error has been reported to xenstore
+ * and the log, and leaves nothing open.
+ *
+ * Context: The device's workqueue. May sleep.
+ * Return: 0 or a negative error code.
+ */
 int xen_hostmem_connection_open(struct xen_hostmem *hm)
 {
 	int err;
@@ -135,17 +146,18 @@ int xen_hostmem_connection_open(struct xen_hostmem *hm)
 	xen_hostmem_connection_close(hm);
 	hm->broken = false;
 
-	err = setup_pages(hm);
+	err = hostmem_setup_pages(hm);
 	if (err) {
-		xenbus_dev_fatal(hm->dev, err, "granting ring and buffer");
+		xenbus_dev_fatal(hm->dev, err,
+				 "granting the ring and the reference buffer");
 		return err;
 	}
-	err = setup_event(hm);
+	err = hostmem_setup_event(hm);
 	if (err) {
 		xenbus_dev_fatal(hm->dev, err, "setting up the event channel");
 		goto fail;
 	}
-	err = publish(hm);
+	err = hostmem_publish(hm);
 	if (err) {
 		xenbus_dev_fatal(hm->dev, err, "writing to %s",
 				 hm->dev->nodename);
@@ -158,12 +170,21 @@ fail:
 	return err;
 }
 
+/**
+ * xen_hostmem_connection_close() - close the event channel, free the pages
+ * @hm: the device
+ *
+ * May be called at any time, also without a connection. Pages that the backend
+ * still maps are freed later, when it has unmapped them.
+ *
+ * Context: The device's workqueue. May sleep.
+ */
 void xen_hostmem_connection_close(struct xen_hostmem *hm)
 {
 	if (hm->irq) {
-		/* Closes the event channel, too. */
+		/* This closes the event channel as well. */
 		unbind_from_irqhandler(hm->irq, hm);
 		hm->irq = 0;
 	}
-	teardown_pages(hm);
+	hostmem_teardown_pages(hm);
 }

@@ -7,9 +7,9 @@
 
 #include "driver.h"
 
-static struct dentry *xen_hostmem_debugfs_root;
+static struct dentry *hostmem_debugfs_root;
 
-static int mappings_show(struct seq_file *seq, void *unused)
+static int hostmem_mappings_show(struct seq_file *seq, void *unused)
 {
 	struct xen_hostmem *hm = seq->private;
 	const struct xen_hostmem_stats *stats = &hm->stats;
@@ -26,27 +26,43 @@ static int mappings_show(struct seq_file *seq, void *unused)
 	mutex_unlock(&hm->lock);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(mappings);
+DEFINE_SHOW_ATTRIBUTE(hostmem_mappings);
 
+/**
+ * xen_hostmem_debugfs_add() - create the device's files
+ * @hm: the device
+ */
 void xen_hostmem_debugfs_add(struct xen_hostmem *hm)
 {
 	hm->debugfs = debugfs_create_dir(dev_name(&hm->dev->dev),
-					 xen_hostmem_debugfs_root);
-	debugfs_create_file("mappings", 0400, hm->debugfs, hm, &mappings_fops);
+					 hostmem_debugfs_root);
+	debugfs_create_file("mappings", 0400, hm->debugfs, hm,
+			    &hostmem_mappings_fops);
 }
 
-/* Returns only when nobody is reading any more. */
+/**
+ * xen_hostmem_debugfs_remove() - remove the device's files
+ * @hm: the device
+ *
+ * Context: Sleeps until nobody is reading the files any more.
+ */
 void xen_hostmem_debugfs_remove(struct xen_hostmem *hm)
 {
 	debugfs_remove_recursive(hm->debugfs);
 }
 
+/**
+ * xen_hostmem_debugfs_init() - create the driver's directory
+ */
 void xen_hostmem_debugfs_init(void)
 {
-	xen_hostmem_debugfs_root = debugfs_create_dir("xen-hostmem", NULL);
+	hostmem_debugfs_root = debugfs_create_dir("xen-hostmem", NULL);
 }
 
+/**
+ * xen_hostmem_debugfs_exit() - remove the driver's directory
+ */
 void xen_hostmem_debugfs_exit(void)
 {
-	debugfs_remove_recursive(xen_hostmem_debugfs_root);
+	debugfs_remove_recursive(hostmem_debugfs_root);
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * xen-hostmem: what the driver's parts know of each other
+ * xen-hostmem: declarations shared by the driver's files
  *
- * The numbers R1, R2, ... are requirements of docs/specs/xen-hostmem.rst.
- *
- * Everything that a device does runs in its one ordered work queue: state
- * changes, requests, and the end. So none of it can run beside another, and
- * the only lock is the one that keeps debugfs from reading half a change.
+ * R1, R2, ... refer to the requirements in docs/specs/xen-hostmem.rst.
  */
 #ifndef XEN_HOSTMEM_DRIVER_H
 #define XEN_HOSTMEM_DRIVER_H
@@ -25,37 +21,68 @@ struct dentry;
 struct pci_dev;
 struct seq_file;
 
+/**
+ * DOC: Locking
+ *
+ * All work on a device runs in that device's ordered workqueue: state changes,
+ * requests and teardown. Nothing there runs concurrently, so one lock is
+ * enough: &xen_hostmem.lock, which keeps debugfs from seeing a half-made
+ * change.
+ */
+
 /*
- * Pages in one hypercall. Each unmap hypercall costs one round trip to the
- * device model, so the more the better: as many as QEMU puts into one request.
- * Interrupts are served meanwhile, and Xen lets other virtual CPUs run; but on
- * a kernel without preemption no other task of this one does.
+ * Pages per hypercall. Each unmap hypercall costs one round trip to the device
+ * model, so large batches are better: this is as many as QEMU puts into one
+ * request. Interrupts are still served and Xen lets other virtual CPUs run,
+ * but on a kernel without preemption no other task runs on this CPU meanwhile.
  */
 #define XEN_HOSTMEM_BATCH		4096
 
-/* Requests on the ring at a time. */
+/* Requests that fit on the ring. */
 #define XEN_HOSTMEM_NR_SLOTS	__CONST_RING_SIZE(xen_hostmem, XEN_PAGE_SIZE)
 
-/* Pages in one stop_machine(): all virtual CPUs stand still that long. */
+/* Pages per stop_machine(), which halts all virtual CPUs for as long. */
 #define XEN_HOSTMEM_STOP_BATCH		256
 
-/* The part of a PCI BAR that grants may be mapped at. */
+/* References that fit in the reference buffer. */
+#define XEN_HOSTMEM_NR_REFS \
+	(XEN_HOSTMEM_MAX_GREF_PAGES * XEN_HOSTMEM_REFS_PER_PAGE)
+
+/**
+ * struct xen_hostmem_window - the part of a PCI BAR where grants may be mapped
+ * @pdev: the GPU, with a reference held; NULL if there is no window
+ * @bar: number of the BAR
+ * @bar_address: expected contents of the BAR's registers
+ * @bar_offset: offset of the window in the BAR, in bytes
+ * @gpa: guest-physical address of the window
+ * @size: size of the window in bytes
+ * @good_until: time (jiffies64) until which the registers are trusted to hold
+ *	@bar_address without being read again
+ */
 struct xen_hostmem_window {
-	struct pci_dev *pdev;	/* held; NULL: no window */
+	struct pci_dev *pdev;
 	unsigned int bar;
-	u64 bar_address;	/* what the BAR registers hold */
-	u64 bar_offset;		/* of the window in the BAR */
-	u64 gpa;		/* guest-physical address of the window */
+	u64 bar_address;
+	u64 bar_offset;
+	u64 gpa;
 	u64 size;
-	u64 good_until;		/* jiffies64; the registers were read */
+	u64 good_until;
 };
 
+/**
+ * struct xen_hostmem_stats - counters shown in debugfs
+ * @maps: successful MAP requests
+ * @live_maps: those of them that had the LIVE flag
+ * @unmaps: successful UNMAP requests
+ * @failures: well-formed requests that were answered with an error
+ * @unexpected: malformed requests
+ */
 struct xen_hostmem_stats {
 	u64 maps;
 	u64 live_maps;
 	u64 unmaps;
-	u64 failures;		/* well-formed, but answered with an error */
-	u64 unexpected;		/* malformed */
+	u64 failures;
+	u64 unexpected;
 };
 
 struct xen_hostmem {
@@ -70,19 +97,19 @@ struct xen_hostmem {
 	struct dentry *debugfs;
 
 	bool begun;		/* Initialising was entered */
-	bool stopped;		/* by us: the backend's state does not matter */
-	bool closing;		/* MAP is not served any more */
-	bool broken;		/* the ring is not served any more */
+	bool stopped;		/* by this driver: ignore the backend's state */
+	bool closing;		/* MAP is no longer served */
+	bool broken;		/* the ring is no longer served */
 
 	/* connection.c */
 	struct xen_hostmem_back_ring ring;
 	struct xen_hostmem_sring *sring;
-	u32 *refs;		/* the reference buffer; the peer writes it */
+	u32 *refs;		/* the reference buffer; the backend writes it */
 	grant_ref_t ring_gref;
 	grant_ref_t ref_grefs[XEN_HOSTMEM_MAX_GREF_PAGES];
 	evtchn_port_t evtchn;
 	int irq;		/* 0: none */
-	atomic_t event;		/* the interrupt waits for its EOI */
+	atomic_t event;		/* an interrupt waits for its EOI */
 
 	struct xen_hostmem_window window;
 
@@ -95,52 +122,39 @@ struct xen_hostmem {
 	struct gnttab_map_grant_ref *map_ops;		/* XEN_HOSTMEM_BATCH */
 	struct gnttab_unmap_grant_ref *unmap_ops;	/* XEN_HOSTMEM_BATCH */
 
-	/* map.c: the mappings that unmap_ops is for, in its order */
+	/* map.c: the mappings that unmap_ops covers, in the same order */
 	struct xen_hostmem_mapping *leaving[XEN_HOSTMEM_NR_SLOTS];
 	unsigned int nr_leaving;
 	u32 nr_unmap_ops;
 };
 
-/* A request, checked against R16. */
+/**
+ * struct xen_hostmem_command - a request that has passed the checks of R16
+ * @id: the backend's name for the mapping
+ * @offset: start of the range, in bytes from the start of the window
+ * @nr_pages: length of the range, which lies within the window
+ * @first: for a MAP, index of its first reference; all of its references lie
+ *	within the reference buffer
+ * @operation: XEN_HOSTMEM_OP_MAP or XEN_HOSTMEM_OP_UNMAP
+ * @live: the guest may be accessing the range right now
+ */
 struct xen_hostmem_command {
 	u64 id;
-	u64 offset;		/* bytes, within the window */
-	u32 nr_pages;		/* within the window from offset on */
-	u32 first;		/* MAP: within the reference buffer */
-	bool unmap;
+	u64 offset;
+	u32 nr_pages;
+	u32 first;
+	u8 operation;
 	bool live;
 };
 
-#define XEN_HOSTMEM_NR_REFS \
-	(XEN_HOSTMEM_MAX_GREF_PAGES * XEN_HOSTMEM_REFS_PER_PAGE)
-
-/*
- * connection.c: ring page, reference buffer, event channel
- *
- * _open() reports its own error. _close() may be called at any time.
- */
+/* connection.c: ring page, reference buffer, event channel */
 int xen_hostmem_connection_open(struct xen_hostmem *hm);
 void xen_hostmem_connection_close(struct xen_hostmem *hm);
 
-/*
- * ring.c: requests and answers
- *
- * Serves what is in the ring now. Returns 1 if there is more, 0 if not, and
- * -EPROTO, after reporting it, if the ring cannot be believed.
- */
+/* ring.c: requests and responses */
 int xen_hostmem_ring_serve(struct xen_hostmem *hm);
 
-/*
- * map.c: grants at the window
- *
- * _map() and _unmap() return a status of the protocol. _unmap_all() returns
- * the number of pages that Xen would not let go.
- *
- * _unmap_add() takes an UNMAP into the next hypercall, up to
- * XEN_HOSTMEM_NR_SLOTS of them; false: it is for _unmap(), after the commit of
- * those taken before. _unmap_commit() does all that were taken, and calls
- * @done with the status of each, in their order.
- */
+/* map.c: grants in the window */
 int xen_hostmem_map(struct xen_hostmem *hm,
 		    const struct xen_hostmem_command *cmd);
 int xen_hostmem_unmap(struct xen_hostmem *hm,
@@ -154,11 +168,7 @@ unsigned long xen_hostmem_unmap_all(struct xen_hostmem *hm);
 void xen_hostmem_forget_all(struct xen_hostmem *hm);
 void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq);
 
-/*
- * window.c: the PCI function's shared memory region
- *
- * _find() reports its own error. _check() returns 0 or -ENODEV (R17).
- */
+/* window.c: the PCI function's shared memory region */
 int xen_hostmem_window_find(struct xen_hostmem *hm);
 int xen_hostmem_window_check(struct xen_hostmem_window *window);
 void xen_hostmem_window_put(struct xen_hostmem_window *window);

@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * xen-hostmem: grants at the window's guest-physical addresses
- *
- * DOC: what Xen does, and what therefore is done here
- *
- * A grant that is mapped over a frame with another grant crashes the domain,
- * and one that is mapped over memory loses that memory. So each frame is
- * accounted for: a mapping stays in the tree until Xen has let go of each of
- * its pages, and nothing is mapped over what is in the tree (R13).
- *
- * A store that straddles two pages, or a rep stos, is completed by emulating
- * it anew after the device model has answered for the trapped part. If a frame
- * has changed from hole to grant or back meanwhile, the access no longer is
- * what the answer was for, and Xen crashes the domain. So what may be in use
- * changes inside stop_machine(), where no CPU waits for the device model: a
- * LIVE map (R12), and also the end of everything, because applications keep
- * their pointers when this driver goes. An UNMAP that is not LIVE follows the
- * guest's own unmap, after which nobody has a pointer.
  */
 #include <linux/delay.h>
 #include <linux/ioport.h>
@@ -30,82 +14,109 @@
 
 #include "driver.h"
 
-/* Xen's answers are 0 or negative: what it has not processed keeps this. */
-#define NOT_DONE		1
+/**
+ * DOC: Limits that Xen sets
+ *
+ * Mapping a grant over a frame that already holds one crashes the domain, and
+ * mapping one over memory loses that memory. Therefore every frame is
+ * accounted for: a mapping stays in the tree until Xen has released all of its
+ * pages, and nothing is mapped over a range that is in the tree (R13).
+ *
+ * Xen completes a store that crosses a page boundary, or a rep stos, by
+ * emulating it again once the device model has answered for the trapped part.
+ * If a frame has meanwhile changed from a hole to a grant or back, the access
+ * no longer matches the answer and Xen crashes the domain. Therefore a range
+ * that may be in use is only changed inside stop_machine(), where no CPU is
+ * waiting for the device model. This applies to a LIVE map (R12), and to the
+ * final teardown, because applications keep their pointers when this driver
+ * goes away. An UNMAP without LIVE follows the guest's own unmap, after which
+ * nobody has a pointer.
+ */
 
-/* GNTST_eagain, the granter's page is being paged in: 1 + 2 + ... + 256 ms. */
-#define MAX_EAGAIN		9
+/* Xen sets 0 or a negative status; an operation not processed keeps this. */
+#define HOSTMEM_NOT_DONE	1
+
+/*
+ * Retries after GNTST_eagain, which says that the granter's page is being
+ * paged in. They wait 1 + 2 + ... + 256 ms.
+ */
+#define HOSTMEM_MAX_EAGAIN	9
 
 struct xen_hostmem_mapping {
 	struct rb_node node;	/* in hm->mappings, ordered by offset */
 	u64 id;
 	u64 offset;
-	u64 gpa;		/* where it is, even if the BAR has moved */
+	u64 gpa;		/* stays the same even if the BAR moves */
 	u32 nr_pages;
 	u32 held;		/* pages that hold a grant */
 	bool leaving;		/* is in hm->leaving */
 	grant_handle_t handles[];
 };
 
-struct hypercall {
+struct hostmem_hypercall {
 	unsigned int command;
 	void *ops;
 	unsigned int count;
 };
 
-static int do_hypercall(void *data)
+static int hostmem_do_hypercall(void *data)
 {
-	struct hypercall *call = data;
+	struct hostmem_hypercall *call = data;
 
 	return HYPERVISOR_grant_table_op(call->command, call->ops, call->count);
 }
 
 /*
- * The error of the hypercall as such is not needed: each operation has a
- * status, which says more.
+ * The error of the hypercall itself is ignored: the status of each operation
+ * says more.
  */
-static void grant_table_op(unsigned int command, void *ops, unsigned int count,
-			   bool stop)
+static void hostmem_grant_table_op(unsigned int command, void *ops,
+				   unsigned int count, bool stop)
 {
-	struct hypercall call = {
+	struct hostmem_hypercall call = {
 		.command = command,
 		.ops = ops,
 		.count = count,
 	};
 
 	if (stop)
-		stop_machine(do_hypercall, &call, NULL);
+		stop_machine(hostmem_do_hypercall, &call, NULL);
 	else
-		do_hypercall(&call);
+		hostmem_do_hypercall(&call);
 }
 
-static u32 batch_size(bool stop)
+static u32 hostmem_batch_size(bool stop)
 {
 	return stop ? XEN_HOSTMEM_STOP_BATCH : XEN_HOSTMEM_BATCH;
 }
 
-static u64 address_of(const struct xen_hostmem_mapping *m, u32 page)
+static u64 hostmem_address_of(const struct xen_hostmem_mapping *m, u32 page)
 {
 	return m->gpa + ((u64)page << XEN_HOSTMEM_PAGE_SHIFT);
 }
 
-static u32 page_at(const struct xen_hostmem_mapping *m, u64 address)
+static u32 hostmem_page_at(const struct xen_hostmem_mapping *m, u64 address)
 {
 	return (address - m->gpa) >> XEN_HOSTMEM_PAGE_SHIFT;
 }
 
-static u64 mapping_end(const struct xen_hostmem_mapping *m)
+static u64 hostmem_mapping_end(const struct xen_hostmem_mapping *m)
 {
 	return m->offset + ((u64)m->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
+}
+
+static u64 hostmem_command_end(const struct xen_hostmem_command *cmd)
+{
+	return cmd->offset + ((u64)cmd->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
 }
 
 /*
  * Tree
  */
 
-/* Any mapping that shares a page with [offset, end). */
-static struct xen_hostmem_mapping *find_overlap(struct xen_hostmem *hm,
-						u64 offset, u64 end)
+/* Returns any mapping that shares a page with [offset, end). */
+static struct xen_hostmem_mapping *
+hostmem_find_overlap(struct xen_hostmem *hm, u64 offset, u64 end)
 {
 	struct rb_node *node = hm->mappings.rb_node;
 
@@ -115,7 +126,7 @@ static struct xen_hostmem_mapping *find_overlap(struct xen_hostmem *hm,
 
 		if (end <= m->offset)
 			node = node->rb_left;
-		else if (offset >= mapping_end(m))
+		else if (offset >= hostmem_mapping_end(m))
 			node = node->rb_right;
 		else
 			return m;
@@ -123,8 +134,9 @@ static struct xen_hostmem_mapping *find_overlap(struct xen_hostmem *hm,
 	return NULL;
 }
 
-/* It overlaps nothing in the tree. */
-static void insert(struct xen_hostmem *hm, struct xen_hostmem_mapping *new)
+/* The new mapping overlaps nothing in the tree. */
+static void hostmem_insert(struct xen_hostmem *hm,
+			   struct xen_hostmem_mapping *new)
 {
 	struct rb_node **link = &hm->mappings.rb_node, *parent = NULL;
 
@@ -140,19 +152,20 @@ static void insert(struct xen_hostmem *hm, struct xen_hostmem_mapping *new)
 	rb_insert_color(&new->node, &hm->mappings);
 }
 
-static void drop(struct xen_hostmem *hm, struct xen_hostmem_mapping *m)
+static void hostmem_drop(struct xen_hostmem *hm, struct xen_hostmem_mapping *m)
 {
 	rb_erase(&m->node, &hm->mappings);
 	kvfree(m);
 }
 
 static struct xen_hostmem_mapping *
-new_mapping(struct xen_hostmem *hm, const struct xen_hostmem_command *cmd)
+hostmem_new_mapping(struct xen_hostmem *hm,
+		    const struct xen_hostmem_command *cmd)
 {
 	struct xen_hostmem_mapping *m;
 	u32 i;
 
-	/* nr_pages is bounded by the reference buffer. */
+	/* The reference buffer bounds nr_pages. */
 	m = kvmalloc(struct_size(m, handles, cmd->nr_pages), GFP_KERNEL);
 	if (!m)
 		return NULL;
@@ -171,12 +184,12 @@ new_mapping(struct xen_hostmem *hm, const struct xen_hostmem_command *cmd)
  * Map
  */
 
-static int map_status(struct xen_hostmem *hm,
-		      const struct gnttab_map_grant_ref *op)
+static int hostmem_map_status(struct xen_hostmem *hm,
+			      const struct gnttab_map_grant_ref *op)
 {
 	if (op->status == GNTST_no_space) {
 		dev_warn_ratelimited(&hm->dev->dev,
-				     "this domain's maptrack is full: raise max_maptrack_frames in its configuration\n");
+				     "this domain's maptrack table is full: raise max_maptrack_frames in its configuration\n");
 		return XEN_HOSTMEM_ENOMEM;
 	}
 	dev_warn_ratelimited(&hm->dev->dev,
@@ -185,9 +198,13 @@ static int map_status(struct xen_hostmem *hm,
 	return XEN_HOSTMEM_EIO;
 }
 
-/* Returns how many operations are to be tried again: they are moved to front. */
-static u32 collect_map(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
-		       u32 count, int *status)
+/*
+ * Moves the operations that have to be retried to the front and returns their
+ * number.
+ */
+static u32 hostmem_collect_map(struct xen_hostmem *hm,
+			       struct xen_hostmem_mapping *m, u32 count,
+			       int *status)
 {
 	u32 i, again = 0;
 
@@ -195,54 +212,58 @@ static u32 collect_map(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
 		struct gnttab_map_grant_ref *op = &hm->map_ops[i];
 
 		if (op->status == GNTST_okay) {
-			m->handles[page_at(m, op->host_addr)] = op->handle;
+			m->handles[hostmem_page_at(m, op->host_addr)] =
+				op->handle;
 			m->held++;
 		} else if (op->status == GNTST_eagain) {
-			op->status = NOT_DONE;
+			op->status = HOSTMEM_NOT_DONE;
 			hm->map_ops[again++] = *op;
 		} else if (*status == XEN_HOSTMEM_OK) {
-			*status = map_status(hm, op);
+			*status = hostmem_map_status(hm, op);
 		}
 	}
 	return again;
 }
 
-static int map_batch(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
-		     u32 count, bool stop)
+static int hostmem_map_batch(struct xen_hostmem *hm,
+			     struct xen_hostmem_mapping *m, u32 count,
+			     bool stop)
 {
 	int status = XEN_HOSTMEM_OK;
 	unsigned int try;
 
 	for (try = 0; ; try++) {
-		grant_table_op(GNTTABOP_map_grant_ref, hm->map_ops, count, stop);
-		count = collect_map(hm, m, count, &status);
+		hostmem_grant_table_op(GNTTABOP_map_grant_ref, hm->map_ops,
+				       count, stop);
+		count = hostmem_collect_map(hm, m, count, &status);
 		if (!count || status != XEN_HOSTMEM_OK)
 			return status;
-		if (try == MAX_EAGAIN)
+		if (try == HOSTMEM_MAX_EAGAIN)
 			return XEN_HOSTMEM_EIO;
 		msleep(1u << try);
 	}
 }
 
-static int map_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
-		     const u32 *refs, bool stop)
+static int hostmem_map_pages(struct xen_hostmem *hm,
+			     struct xen_hostmem_mapping *m, const u32 *refs,
+			     bool stop)
 {
 	int status = XEN_HOSTMEM_OK;
 	u32 page = 0, count, i;
 
 	while (page < m->nr_pages && status == XEN_HOSTMEM_OK) {
-		count = min(m->nr_pages - page, batch_size(stop));
+		count = min(m->nr_pages - page, hostmem_batch_size(stop));
 		for (i = 0; i < count; i++, page++) {
 			/* gnttab_set_map_op() would apply __pa(). */
 			hm->map_ops[i] = (struct gnttab_map_grant_ref) {
-				.host_addr = address_of(m, page),
+				.host_addr = hostmem_address_of(m, page),
 				.flags = GNTMAP_host_map,
 				.ref = READ_ONCE(refs[page]),
 				.dom = hm->dev->otherend_id,
-				.status = NOT_DONE,
+				.status = HOSTMEM_NOT_DONE,
 			};
 		}
-		status = map_batch(hm, m, count, stop);
+		status = hostmem_map_batch(hm, m, count, stop);
 		cond_resched();
 	}
 	return status;
@@ -252,8 +273,9 @@ static int map_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
  * Unmap
  */
 
-static u32 fill_unmap(struct gnttab_unmap_grant_ref *ops,
-		      const struct xen_hostmem_mapping *m, u32 *page, u32 max)
+static u32 hostmem_fill_unmap(struct gnttab_unmap_grant_ref *ops,
+			      const struct xen_hostmem_mapping *m, u32 *page,
+			      u32 max)
 {
 	u32 count = 0;
 
@@ -261,17 +283,17 @@ static u32 fill_unmap(struct gnttab_unmap_grant_ref *ops,
 		if (m->handles[*page] == INVALID_GRANT_HANDLE)
 			continue;
 		ops[count++] = (struct gnttab_unmap_grant_ref) {
-			.host_addr = address_of(m, *page),
+			.host_addr = hostmem_address_of(m, *page),
 			.handle = m->handles[*page],
-			.status = NOT_DONE,
+			.status = HOSTMEM_NOT_DONE,
 		};
 	}
 	return count;
 }
 
-static void collect_unmap(struct xen_hostmem *hm,
-			  const struct gnttab_unmap_grant_ref *op,
-			  struct xen_hostmem_mapping *m, u32 count)
+static void hostmem_collect_unmap(struct xen_hostmem *hm,
+				  const struct gnttab_unmap_grant_ref *op,
+				  struct xen_hostmem_mapping *m, u32 count)
 {
 	for (; count; count--, op++) {
 		if (op->status != GNTST_okay) {
@@ -281,24 +303,26 @@ static void collect_unmap(struct xen_hostmem *hm,
 					    op->status);
 			continue;
 		}
-		m->handles[page_at(m, op->host_addr)] = INVALID_GRANT_HANDLE;
+		m->handles[hostmem_page_at(m, op->host_addr)] =
+			INVALID_GRANT_HANDLE;
 		m->held--;
 	}
 }
 
-/* m->held says how many pages are left, which should be none. */
-static void unmap_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
-			bool stop)
+/* Afterwards m->held is the number of pages left, which should be 0. */
+static void hostmem_unmap_pages(struct xen_hostmem *hm,
+				struct xen_hostmem_mapping *m, bool stop)
 {
 	u32 page = 0, count;
 
 	while (page < m->nr_pages) {
-		count = fill_unmap(hm->unmap_ops, m, &page, batch_size(stop));
+		count = hostmem_fill_unmap(hm->unmap_ops, m, &page,
+					   hostmem_batch_size(stop));
 		if (!count)
 			break;
-		grant_table_op(GNTTABOP_unmap_grant_ref, hm->unmap_ops, count,
-			       stop);
-		collect_unmap(hm, hm->unmap_ops, m, count);
+		hostmem_grant_table_op(GNTTABOP_unmap_grant_ref, hm->unmap_ops,
+				       count, stop);
+		hostmem_collect_unmap(hm, hm->unmap_ops, m, count);
 		cond_resched();
 	}
 }
@@ -307,82 +331,118 @@ static void unmap_pages(struct xen_hostmem *hm, struct xen_hostmem_mapping *m,
  * Requests
  */
 
-/* Nothing of this machine's memory is where the grants go (R17). */
-static bool is_hole(u64 gpa, u32 nr_pages)
+/* None of this machine's memory is in the range (R17). */
+static bool hostmem_is_hole(u64 gpa, u32 nr_pages)
 {
-	return region_intersects(gpa, (size_t)nr_pages << XEN_HOSTMEM_PAGE_SHIFT,
+	return region_intersects(gpa,
+				 (size_t)nr_pages << XEN_HOSTMEM_PAGE_SHIFT,
 				 IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) ==
 	       REGION_DISJOINT;
 }
 
+/**
+ * xen_hostmem_map() - serve a MAP
+ * @hm: the device
+ * @cmd: a MAP; its references are read from the reference buffer once
+ *
+ * Success also covers a map that failed and could not be undone. Its pages
+ * reach the right buffer and those that are missing trap, which reaches the
+ * same buffer.
+ *
+ * Context: The device's workqueue, with &xen_hostmem.lock held. Sleeps, and
+ * stops all CPUs if the command is LIVE.
+ * Return: XEN_HOSTMEM_OK, or an error of the protocol if nothing is mapped.
+ */
 int xen_hostmem_map(struct xen_hostmem *hm,
 		    const struct xen_hostmem_command *cmd)
 {
-	u64 end = cmd->offset + ((u64)cmd->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
 	struct xen_hostmem_mapping *m;
 	int status;
 
 	if (xen_hostmem_window_check(&hm->window)) {
 		dev_warn_ratelimited(&hm->dev->dev,
-				     "the GPU does not decode its BAR, or that is not at %#llx any more\n",
+				     "the GPU's BAR is not at %#llx any more, or the GPU does not decode it\n",
 				     hm->window.gpa);
 		return XEN_HOSTMEM_ENODEV;
 	}
-	if (!is_hole(hm->window.gpa + cmd->offset, cmd->nr_pages)) {
+	if (!hostmem_is_hole(hm->window.gpa + cmd->offset, cmd->nr_pages)) {
 		dev_warn_ratelimited(&hm->dev->dev,
-				     "%u pages at %#llx are not all holes\n",
+				     "there is memory within the %u pages at %#llx\n",
 				     cmd->nr_pages,
 				     hm->window.gpa + cmd->offset);
 		return XEN_HOSTMEM_ENODEV;
 	}
-	if (find_overlap(hm, cmd->offset, end))
+	if (hostmem_find_overlap(hm, cmd->offset, hostmem_command_end(cmd)))
 		return XEN_HOSTMEM_EEXIST;
-	m = new_mapping(hm, cmd);
+	m = hostmem_new_mapping(hm, cmd);
 	if (!m)
 		return XEN_HOSTMEM_ENOMEM;
 
-	status = map_pages(hm, m, &hm->refs[cmd->first], cmd->live);
+	status = hostmem_map_pages(hm, m, &hm->refs[cmd->first], cmd->live);
 	if (status != XEN_HOSTMEM_OK)
-		unmap_pages(hm, m, cmd->live);
+		hostmem_unmap_pages(hm, m, cmd->live);
 	if (status != XEN_HOSTMEM_OK && !m->held) {
 		kvfree(m);
 		return status;
 	}
 	/*
-	 * Pages that cannot be unmapped reach the right buffer, and the others
-	 * trap, which reaches the same one. An error would say that nothing is
-	 * mapped (R11), and let the buffer go. So it is a mapping, whose UNMAP
-	 * is going to fail, and to put the range into quarantine (R24).
+	 * If pages are left that cannot be unmapped, an error would claim that
+	 * nothing is mapped (R11), and the backend would free the buffer. So
+	 * keep it as a mapping. Its UNMAP will fail, which puts the range into
+	 * quarantine (R24).
 	 */
-	insert(hm, m);
+	hostmem_insert(hm, m);
 	return XEN_HOSTMEM_OK;
 }
 
+/**
+ * xen_hostmem_unmap() - serve an UNMAP
+ * @hm: the device
+ * @cmd: an UNMAP
+ *
+ * On an error other than XEN_HOSTMEM_ENOENT the mapping stays.
+ *
+ * Context: The device's workqueue, with &xen_hostmem.lock held. Sleeps, and
+ * stops all CPUs if the command is LIVE.
+ * Return: XEN_HOSTMEM_OK or an error of the protocol.
+ */
 int xen_hostmem_unmap(struct xen_hostmem *hm,
 		      const struct xen_hostmem_command *cmd)
 {
-	u64 end = cmd->offset + ((u64)cmd->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
-	struct xen_hostmem_mapping *m = find_overlap(hm, cmd->offset, end);
+	struct xen_hostmem_mapping *m =
+		hostmem_find_overlap(hm, cmd->offset, hostmem_command_end(cmd));
 
 	if (!m)
 		return XEN_HOSTMEM_ENOENT;
-	/* ENOENT would say that the range is free. It is not. */
+	/* ENOENT would claim that the range is free, which it is not. */
 	if (m->id != cmd->id || m->offset != cmd->offset ||
 	    m->nr_pages != cmd->nr_pages)
 		return XEN_HOSTMEM_EINVAL;
 
-	unmap_pages(hm, m, cmd->live);
+	hostmem_unmap_pages(hm, m, cmd->live);
 	if (m->held)
 		return XEN_HOSTMEM_EIO;
-	drop(hm, m);
+	hostmem_drop(hm, m);
 	return XEN_HOSTMEM_OK;
 }
 
+/**
+ * xen_hostmem_unmap_add() - add an UNMAP to the next hypercall
+ * @hm: the device
+ * @cmd: an UNMAP
+ *
+ * Up to XEN_HOSTMEM_NR_SLOTS of them, and XEN_HOSTMEM_BATCH pages, fit into
+ * one hypercall.
+ *
+ * Context: The device's workqueue, with &xen_hostmem.lock held.
+ * Return: True if it was added. False if xen_hostmem_unmap() has to serve it,
+ * after xen_hostmem_unmap_commit() has served those added before.
+ */
 bool xen_hostmem_unmap_add(struct xen_hostmem *hm,
 			   const struct xen_hostmem_command *cmd)
 {
-	u64 end = cmd->offset + ((u64)cmd->nr_pages << XEN_HOSTMEM_PAGE_SHIFT);
-	struct xen_hostmem_mapping *m = find_overlap(hm, cmd->offset, end);
+	struct xen_hostmem_mapping *m =
+		hostmem_find_overlap(hm, cmd->offset, hostmem_command_end(cmd));
 	u32 page = 0;
 
 	if (cmd->live || !m || m->leaving || m->id != cmd->id ||
@@ -390,13 +450,21 @@ bool xen_hostmem_unmap_add(struct xen_hostmem *hm,
 	    m->held > XEN_HOSTMEM_BATCH - hm->nr_unmap_ops ||
 	    hm->nr_leaving == XEN_HOSTMEM_NR_SLOTS)
 		return false;
-	hm->nr_unmap_ops += fill_unmap(&hm->unmap_ops[hm->nr_unmap_ops], m,
-				       &page, m->held);
+	hm->nr_unmap_ops += hostmem_fill_unmap(&hm->unmap_ops[hm->nr_unmap_ops],
+					       m, &page, m->held);
 	m->leaving = true;
 	hm->leaving[hm->nr_leaving++] = m;
 	return true;
 }
 
+/**
+ * xen_hostmem_unmap_commit() - serve the UNMAPs that were added
+ * @hm: the device
+ * @done: called for each of them in the order in which they were added, with
+ *	its number, counted from 0, and its status
+ *
+ * Context: The device's workqueue, with &xen_hostmem.lock held.
+ */
 void xen_hostmem_unmap_commit(struct xen_hostmem *hm,
 			      void (*done)(struct xen_hostmem *hm,
 					   unsigned int i, int status))
@@ -405,18 +473,18 @@ void xen_hostmem_unmap_commit(struct xen_hostmem *hm,
 	unsigned int i;
 
 	if (hm->nr_unmap_ops)
-		grant_table_op(GNTTABOP_unmap_grant_ref, op, hm->nr_unmap_ops,
-			       false);
+		hostmem_grant_table_op(GNTTABOP_unmap_grant_ref, op,
+				       hm->nr_unmap_ops, false);
 	for (i = 0; i < hm->nr_leaving; i++) {
 		struct xen_hostmem_mapping *m = hm->leaving[i];
 		u32 count = m->held;
 		int status = XEN_HOSTMEM_EIO;
 
-		collect_unmap(hm, op, m, count);
+		hostmem_collect_unmap(hm, op, m, count);
 		op += count;
 		m->leaving = false;
 		if (!m->held) {
-			drop(hm, m);
+			hostmem_drop(hm, m);
 			status = XEN_HOSTMEM_OK;
 		}
 		done(hm, i, status);
@@ -425,6 +493,14 @@ void xen_hostmem_unmap_commit(struct xen_hostmem *hm,
 	hm->nr_unmap_ops = 0;
 }
 
+/**
+ * xen_hostmem_unmap_all() - unmap everything, whether or not it is in use
+ * @hm: the device
+ *
+ * Context: The device's workqueue. Takes &xen_hostmem.lock, sleeps, stops all
+ * CPUs.
+ * Return: The number of pages that Xen refused to unmap.
+ */
 unsigned long xen_hostmem_unmap_all(struct xen_hostmem *hm)
 {
 	struct rb_node *node, *next;
@@ -436,16 +512,22 @@ unsigned long xen_hostmem_unmap_all(struct xen_hostmem *hm)
 			rb_entry(node, struct xen_hostmem_mapping, node);
 
 		next = rb_next(node);
-		unmap_pages(hm, m, true);
+		hostmem_unmap_pages(hm, m, true);
 		left += m->held;
 		if (!m->held)
-			drop(hm, m);
+			hostmem_drop(hm, m);
 	}
 	mutex_unlock(&hm->lock);
 	return left;
 }
 
-/* The driver goes, whatever Xen still holds. */
+/**
+ * xen_hostmem_forget_all() - free what describes the mappings
+ * @hm: the device, which is being freed
+ *
+ * Nothing is unmapped: this is for pages that xen_hostmem_unmap_all() could
+ * not unmap.
+ */
 void xen_hostmem_forget_all(struct xen_hostmem *hm)
 {
 	struct xen_hostmem_mapping *m, *next;
@@ -455,6 +537,13 @@ void xen_hostmem_forget_all(struct xen_hostmem *hm)
 	hm->mappings = RB_ROOT;
 }
 
+/**
+ * xen_hostmem_show_mappings() - list the mappings, one line each
+ * @hm: the device
+ * @seq: the file in debugfs
+ *
+ * Context: With &xen_hostmem.lock held.
+ */
 void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq)
 {
 	struct rb_node *node;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * xen-hostmem: the window, a virtio shared memory region in a PCI BAR
- *
- * Grants are mapped at guest-physical addresses, where they would silently
- * replace memory of the guest. So what the backend says of the window is taken
- * as a claim, and verified against the PCI function itself (R6).
  */
 #include <linux/pci.h>
 #include <linux/virtio_ids.h>
@@ -12,30 +8,38 @@
 
 #include "driver.h"
 
-#define VIRTIO_PCI_VENDOR	0x1af4
-#define VIRTIO_PCI_MODERN_ID(x)	(0x1040 + (x))
+/**
+ * DOC: Trust in the backend
+ *
+ * Grants are mapped at guest-physical addresses, where they would silently
+ * replace the guest's own memory. Therefore what the backend says about the
+ * window is only a claim, which is verified against the PCI function (R6).
+ */
 
-/* More capabilities than fit into configuration space: a loop in the list. */
-#define MAX_CAPABILITIES	48
+#define HOSTMEM_VIRTIO_PCI_ID(x)	(0x1040 + (x))
 
-/* How long the BAR is believed to be where it was. */
-#define GOOD_FOR	HZ
+/* More capabilities than configuration space can hold: the list has a loop. */
+#define HOSTMEM_MAX_CAPABILITIES	48
+
+/* How long to trust that the BAR is still where it was last seen. */
+#define HOSTMEM_GOOD_FOR		HZ
 
 /* What the backend claims. */
-struct claim {
+struct hostmem_claim {
 	unsigned int domain, bus, slot, function;
 	unsigned int shm_id;
 	u64 size;
 };
 
 /* A shared memory capability. */
-struct region {
+struct hostmem_region {
 	u8 bar;
 	u64 offset;
 	u64 size;
 };
 
-static int read_claim(struct xen_hostmem *hm, struct claim *claim)
+static int hostmem_read_claim(struct xen_hostmem *hm,
+			      struct hostmem_claim *claim)
 {
 	const char *otherend = hm->dev->otherend;
 	char end;
@@ -61,21 +65,21 @@ static int read_claim(struct xen_hostmem *hm, struct claim *claim)
 	return 0;
 
 bad_address:
-	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s is not ssss:bb:dd.f",
+	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s does not have the form ssss:bb:dd.f",
 			 otherend, XEN_HOSTMEM_NODE_PCI_ADDRESS);
 	return -EINVAL;
 bad_id:
-	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s is not a number below 256",
+	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s is not a number from 0 to 255",
 			 otherend, XEN_HOSTMEM_NODE_SHM_ID);
 	return -EINVAL;
 bad_size:
-	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s is not a multiple of %u",
+	xenbus_dev_fatal(hm->dev, -EINVAL, "%s/%s is not a positive multiple of %u",
 			 otherend, XEN_HOSTMEM_NODE_WINDOW_SIZE,
 			 XEN_HOSTMEM_PAGE_SIZE);
 	return -EINVAL;
 }
 
-static u64 read_u64(struct pci_dev *pdev, int low, int high)
+static u64 hostmem_read_u64(struct pci_dev *pdev, int low, int high)
 {
 	u32 l, h;
 
@@ -85,8 +89,9 @@ static u64 read_u64(struct pci_dev *pdev, int low, int high)
 	return (u64)h << 32 | l;
 }
 
-static bool read_region(struct pci_dev *pdev, int pos, unsigned int shm_id,
-			struct region *region)
+static bool hostmem_read_region(struct pci_dev *pdev, int pos,
+				unsigned int shm_id,
+				struct hostmem_region *region)
 {
 	u8 len, type, id;
 
@@ -99,32 +104,33 @@ static bool read_region(struct pci_dev *pdev, int pos, unsigned int shm_id,
 	    len < sizeof(struct virtio_pci_cap64))
 		return false;
 
-	region->offset = read_u64(pdev,
-				  pos + offsetof(struct virtio_pci_cap64, cap.offset),
-				  pos + offsetof(struct virtio_pci_cap64, offset_hi));
-	region->size = read_u64(pdev,
-				pos + offsetof(struct virtio_pci_cap64, cap.length),
-				pos + offsetof(struct virtio_pci_cap64, length_hi));
+	region->offset = hostmem_read_u64(pdev,
+					  pos + offsetof(struct virtio_pci_cap64, cap.offset),
+					  pos + offsetof(struct virtio_pci_cap64, offset_hi));
+	region->size = hostmem_read_u64(pdev,
+					pos + offsetof(struct virtio_pci_cap64, cap.length),
+					pos + offsetof(struct virtio_pci_cap64, length_hi));
 	return true;
 }
 
-static bool find_region(struct pci_dev *pdev, unsigned int shm_id,
-			struct region *region)
+static bool hostmem_find_region(struct pci_dev *pdev, unsigned int shm_id,
+				struct hostmem_region *region)
 {
 	unsigned int n;
 	int pos;
 
 	pos = pci_find_capability(pdev, PCI_CAP_ID_VNDR);
-	for (n = 0; pos && n < MAX_CAPABILITIES; n++) {
-		if (read_region(pdev, pos, shm_id, region))
+	for (n = 0; pos && n < HOSTMEM_MAX_CAPABILITIES; n++) {
+		if (hostmem_read_region(pdev, pos, shm_id, region))
 			return true;
 		pos = pci_find_next_capability(pdev, pos, PCI_CAP_ID_VNDR);
 	}
 	return false;
 }
 
-/* The region lies within one memory BAR that has an address. */
-static bool region_fits(struct pci_dev *pdev, const struct region *region)
+/* Whether the region lies within one memory BAR that has an address. */
+static bool hostmem_region_fits(struct pci_dev *pdev,
+				const struct hostmem_region *region)
 {
 	u64 len;
 
@@ -138,7 +144,7 @@ static bool region_fits(struct pci_dev *pdev, const struct region *region)
 			  XEN_HOSTMEM_PAGE_SIZE);
 }
 
-static u64 bar_address(struct pci_dev *pdev, unsigned int bar)
+static u64 hostmem_bar_address(struct pci_dev *pdev, unsigned int bar)
 {
 	struct pci_bus_region region;
 
@@ -146,20 +152,36 @@ static u64 bar_address(struct pci_dev *pdev, unsigned int bar)
 	return region.start;
 }
 
-static int verify(struct xen_hostmem *hm, const struct claim *claim,
-		  struct pci_dev *pdev)
+static void hostmem_set_window(struct xen_hostmem *hm, struct pci_dev *pdev,
+			       const struct hostmem_region *region)
 {
 	struct xen_hostmem_window *window = &hm->window;
-	struct region region;
 
-	if (pdev->vendor != VIRTIO_PCI_VENDOR ||
-	    pdev->device != VIRTIO_PCI_MODERN_ID(VIRTIO_ID_GPU)) {
+	mutex_lock(&hm->lock);
+	window->pdev = pci_dev_get(pdev);
+	window->bar = region->bar;
+	window->bar_address = hostmem_bar_address(pdev, region->bar);
+	window->bar_offset = region->offset;
+	window->gpa = pci_resource_start(pdev, region->bar) + region->offset;
+	window->size = region->size;
+	window->good_until = get_jiffies_64();
+	mutex_unlock(&hm->lock);
+}
+
+static int hostmem_verify(struct xen_hostmem *hm,
+			  const struct hostmem_claim *claim,
+			  struct pci_dev *pdev)
+{
+	struct hostmem_region region;
+
+	if (pdev->vendor != PCI_VENDOR_ID_REDHAT_QUMRANET ||
+	    pdev->device != HOSTMEM_VIRTIO_PCI_ID(VIRTIO_ID_GPU)) {
 		xenbus_dev_fatal(hm->dev, -ENODEV,
-				 "%s is no virtio GPU but %04x:%04x",
+				 "%s is not a virtio GPU but %04x:%04x",
 				 pci_name(pdev), pdev->vendor, pdev->device);
 		return -ENODEV;
 	}
-	if (!find_region(pdev, claim->shm_id, &region)) {
+	if (!hostmem_find_region(pdev, claim->shm_id, &region)) {
 		xenbus_dev_fatal(hm->dev, -ENODEV,
 				 "%s has no shared memory region %u",
 				 pci_name(pdev), claim->shm_id);
@@ -167,37 +189,39 @@ static int verify(struct xen_hostmem *hm, const struct claim *claim,
 	}
 	if (region.size != claim->size) {
 		xenbus_dev_fatal(hm->dev, -ENODEV,
-				 "shared memory of %s has %llu bytes, the backend says %llu",
+				 "the shared memory region of %s has %llu bytes, but the backend says %llu",
 				 pci_name(pdev), region.size, claim->size);
 		return -ENODEV;
 	}
-	if (!region_fits(pdev, &region)) {
+	if (!hostmem_region_fits(pdev, &region)) {
 		xenbus_dev_fatal(hm->dev, -ENODEV,
-				 "shared memory of %s (%llu bytes at %#llx) is not within BAR %u, or that has no address",
+				 "the shared memory region of %s (%llu bytes at %#llx) does not fit BAR %u, or the BAR has no address",
 				 pci_name(pdev), region.size, region.offset,
 				 region.bar);
 		return -ENODEV;
 	}
 
-	mutex_lock(&hm->lock);
-	window->pdev = pci_dev_get(pdev);
-	window->bar = region.bar;
-	window->bar_address = bar_address(pdev, region.bar);
-	window->bar_offset = region.offset;
-	window->gpa = pci_resource_start(pdev, region.bar) + region.offset;
-	window->size = region.size;
-	window->good_until = get_jiffies_64();
-	mutex_unlock(&hm->lock);
+	hostmem_set_window(hm, pdev, &region);
 	return 0;
 }
 
+/**
+ * xen_hostmem_window_find() - find and verify the window the backend names
+ * @hm: the device; its backend is Connected
+ *
+ * On success &xen_hostmem.window is set and holds a reference on the PCI
+ * function. An error has been reported to xenstore and the log.
+ *
+ * Context: The device's workqueue. Takes &xen_hostmem.lock, sleeps.
+ * Return: 0 or a negative error code.
+ */
 int xen_hostmem_window_find(struct xen_hostmem *hm)
 {
 	struct pci_dev *pdev;
-	struct claim claim;
+	struct hostmem_claim claim;
 	int err;
 
-	err = read_claim(hm, &claim);
+	err = hostmem_read_claim(hm, &claim);
 	if (err)
 		return err;
 
@@ -211,13 +235,13 @@ int xen_hostmem_window_find(struct xen_hostmem *hm)
 				 claim.function);
 		return -ENODEV;
 	}
-	err = verify(hm, &claim, pdev);
+	err = hostmem_verify(hm, &claim, pdev);
 	pci_dev_put(pdev);
 	return err;
 }
 
-/* What the registers of the BAR hold now. */
-static u64 read_bar(struct pci_dev *pdev, unsigned int bar)
+/* Returns the address that the BAR's registers hold now. */
+static u64 hostmem_read_bar(struct pci_dev *pdev, unsigned int bar)
 {
 	int reg = PCI_BASE_ADDRESS_0 + 4 * bar;
 	u32 low, high = 0;
@@ -231,10 +255,17 @@ static u64 read_bar(struct pci_dev *pdev, unsigned int bar)
 	return (u64)high << 32 | (low & (u32)PCI_BASE_ADDRESS_MEM_MASK);
 }
 
-/*
- * Each access to a register is an exit to the device model, some of which take
- * longer than a map. So what they hold is believed for a while (R17); what the
- * kernel itself has done to the BAR is seen at once.
+/**
+ * xen_hostmem_window_check() - check that the window is still where it was
+ * @window: the window, or an empty one
+ *
+ * Each access to a register is an exit to the device model, and some of these
+ * take longer than a map. Therefore the registers are only read again after a
+ * while (R17). A change that this kernel makes to the BAR is seen at once.
+ *
+ * Context: The device's workqueue.
+ * Return: 0, or -ENODEV if there is no window, if it has moved, or if the
+ * function does not decode memory.
  */
 int xen_hostmem_window_check(struct xen_hostmem_window *window)
 {
@@ -251,12 +282,18 @@ int xen_hostmem_window_check(struct xen_hostmem_window *window)
 	if (pci_read_config_word(pdev, PCI_COMMAND, &command) ||
 	    command == 0xffff || !(command & PCI_COMMAND_MEMORY))
 		return -ENODEV;
-	if (read_bar(pdev, window->bar) != window->bar_address)
+	if (hostmem_read_bar(pdev, window->bar) != window->bar_address)
 		return -ENODEV;
-	window->good_until = now + GOOD_FOR;
+	window->good_until = now + HOSTMEM_GOOD_FOR;
 	return 0;
 }
 
+/**
+ * xen_hostmem_window_put() - drop the window and its reference, if there is one
+ * @window: the window
+ *
+ * Context: With &xen_hostmem.lock held, unless the device is being freed.
+ */
 void xen_hostmem_window_put(struct xen_hostmem_window *window)
 {
 	pci_dev_put(window->pdev);

@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xen-hostmem: virtio-gpu host memory at memory speed on Xen
+ * xen-hostmem: negotiation, and the life cycle of a device
  *
- * The device model of an HVM guest cannot put its buffers into the guest's
- * address space: the guest has to map them. This driver does, at the place
- * where the unchanged virtio-gpu driver looks for them, the host-visible
- * memory BAR of the GPU. Without it each access is emulated by the device
- * model: slow, but the same.
- *
- * This file: negotiation, and the life of a device. Xenbus callbacks and
- * notifiers only queue work, and wait for it where their caller demands that
- * it be done.
+ * Xenbus callbacks and notifiers only queue work, and wait for it where their
+ * caller needs it to be done.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -23,40 +16,64 @@
 
 #include "driver.h"
 
-/*
- * Once the backend is Closing, no request comes that would go unanswered; once
- * it is Closed, our pages can be freed at once. Neither is needed to be safe:
- * our Closed answers for all requests, and pages in use are freed later.
+/**
+ * DOC: Overview
+ *
+ * The device model of an HVM guest cannot map its buffers into the guest's
+ * address space; only the guest can. This driver maps them where the unchanged
+ * virtio-gpu driver expects them, in the GPU's host-visible memory BAR.
+ * Without this driver the device model emulates each access, which is slow but
+ * otherwise the same.
+ *
+ * Limits:
+ *
+ * #. The guest must be an HVM guest. A PV guest cannot choose the frames at
+ *    which it maps grants.
+ *
+ * #. Pages are mapped one by one, 4 KiB each, and each takes an entry of the
+ *    guest's maptrack table (max_maptrack_frames in its configuration).
+ *
+ * #. The guest has to trust its device model, as with any emulated device. The
+ *    backend can map its own pages into the window at any time, but nowhere
+ *    else: see hostmem_verify(). What it writes to the ring or to xenstore
+ *    can stop this driver, but not corrupt the kernel.
  */
-#define WAIT_CLOSING_MS		1000
-#define WAIT_CLOSED_MS		5000
-#define POLL_MS			10
 
-/* The watch may be gone already, so this polls. */
-static void wait_for_backend(struct xen_hostmem *hm, enum xenbus_state least,
-			     unsigned int ms)
+/*
+ * Once the backend is Closing it sends no further request that would go
+ * unanswered, and once it is Closed our pages can be freed at once. Safety does
+ * not depend on either: our Closed state answers all requests, and pages that
+ * are in use are freed later.
+ */
+#define HOSTMEM_WAIT_CLOSING_MS		1000
+#define HOSTMEM_WAIT_CLOSED_MS		5000
+#define HOSTMEM_POLL_MS			10
+
+/* Polls, because the watch may already be gone. */
+static void hostmem_wait_for_backend(struct xen_hostmem *hm,
+				     enum xenbus_state least, unsigned int ms)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	enum xenbus_state state;
 
 	for (;;) {
 		state = xenbus_read_driver_state(hm->dev->otherend);
-		/* Unknown: the node is gone, and so is the backend. */
+		/* Unknown: the node is gone, and the backend with it. */
 		if (state >= least || state == XenbusStateUnknown)
 			return;
 		if (time_after(jiffies, end))
 			break;
-		msleep(POLL_MS);
+		msleep(HOSTMEM_POLL_MS);
 	}
-	dev_dbg(&hm->dev->dev, "backend still %s after %u ms\n",
+	dev_dbg(&hm->dev->dev, "backend is still in state %s after %u ms\n",
 		xenbus_strstate(state), ms);
 }
 
 /*
- * Closed promises that nothing is mapped (R19). If Xen refuses to unmap a
- * page, the promise cannot be made, and we stay in Closing.
+ * Closed promises that nothing is mapped (R19). If Xen refuses to unmap a page,
+ * the promise cannot be made and we stay in Closing.
  */
-static void close_connection(struct xen_hostmem *hm)
+static void hostmem_close(struct xen_hostmem *hm)
 {
 	struct xenbus_device *dev = hm->dev;
 	unsigned long left;
@@ -67,28 +84,29 @@ static void close_connection(struct xen_hostmem *hm)
 	hm->closing = true;
 	if (hm->sring) {
 		xenbus_switch_state(dev, XenbusStateClosing);
-		wait_for_backend(hm, XenbusStateClosing, WAIT_CLOSING_MS);
+		hostmem_wait_for_backend(hm, XenbusStateClosing,
+					 HOSTMEM_WAIT_CLOSING_MS);
 		xen_hostmem_ring_serve(hm);
 	}
 	left = xen_hostmem_unmap_all(hm);
 	if (left) {
 		dev_err(&dev->dev,
-			"%lu pages cannot be unmapped: shut this guest down to get them back\n",
+			"%lu pages cannot be unmapped: only shutting this guest down frees them\n",
 			left);
 		return;
 	}
 	mutex_lock(&hm->lock);
 	xen_hostmem_window_put(&hm->window);
 	mutex_unlock(&hm->lock);
-	/* The state alone would not say so: xenbus resets it after a crash. */
+	/* The state alone is no proof: xenbus resets it after a crash. */
 	if (xenbus_printf(XBT_NIL, dev->nodename, XEN_HOSTMEM_NODE_UNMAPPED,
 			  "1"))
-		dev_warn(&dev->dev, "cannot tell that nothing is mapped\n");
+		dev_warn(&dev->dev, "cannot tell the backend that nothing is mapped\n");
 	xenbus_switch_state(dev, XenbusStateClosed);
 }
 
-/* "1,3,17" contains our version. */
-static bool speaks_our_version(char *versions)
+/* Whether a list such as "1,3,17" contains our version. */
+static bool hostmem_speaks_our_version(char *versions)
 {
 	unsigned int version;
 	char *word;
@@ -101,7 +119,7 @@ static bool speaks_our_version(char *versions)
 	return false;
 }
 
-static int check_version(struct xen_hostmem *hm)
+static int hostmem_check_version(struct xen_hostmem *hm)
 {
 	char *versions, *words;
 	int err = 0;
@@ -118,10 +136,10 @@ static int check_version(struct xen_hostmem *hm)
 	if (!words) {
 		err = -ENOMEM;
 		xenbus_dev_fatal(hm->dev, err, "reading versions");
-	} else if (!speaks_our_version(words)) {
+	} else if (!hostmem_speaks_our_version(words)) {
 		err = -EPROTONOSUPPORT;
 		xenbus_dev_fatal(hm->dev, err,
-				 "the device model speaks hostmem versions \"%s\", this driver %u: update the older one",
+				 "the device model speaks hostmem versions \"%s\", but this driver speaks %u: update the older one",
 				 versions, XEN_HOSTMEM_VERSION);
 	}
 	kfree(words);
@@ -130,25 +148,25 @@ static int check_version(struct xen_hostmem *hm)
 }
 
 /* The backend is in InitWait. */
-static void negotiate(struct xen_hostmem *hm)
+static void hostmem_negotiate(struct xen_hostmem *hm)
 {
 	if (hm->dev->state != XenbusStateInitialising)
 		return;
 	hm->closing = false;
-	if (check_version(hm) || xen_hostmem_connection_open(hm)) {
-		close_connection(hm);
+	if (hostmem_check_version(hm) || xen_hostmem_connection_open(hm)) {
+		hostmem_close(hm);
 		return;
 	}
 	xenbus_switch_state(hm->dev, XenbusStateInitialised);
 }
 
 /* The backend is Connected. */
-static void connect(struct xen_hostmem *hm)
+static void hostmem_connect(struct xen_hostmem *hm)
 {
 	if (hm->dev->state != XenbusStateInitialised)
 		return;
 	if (xen_hostmem_window_find(hm)) {
-		close_connection(hm);
+		hostmem_close(hm);
 		return;
 	}
 	dev_info(&hm->dev->dev, "window of %llu MiB at %#llx\n",
@@ -156,23 +174,25 @@ static void connect(struct xen_hostmem *hm)
 	xenbus_switch_state(hm->dev, XenbusStateConnected);
 }
 
-/* The backend is Closing or Closed, or gone. */
-static void backend_leaves(struct xen_hostmem *hm, enum xenbus_state backend)
+/* The backend is Closing or Closed, or it is gone. */
+static void hostmem_backend_leaves(struct xen_hostmem *hm,
+				   enum xenbus_state backend)
 {
-	/* That is how the connection before this one ended. */
+	/* The previous connection ended like this. */
 	if (hm->dev->state == XenbusStateInitialising)
 		return;
-	close_connection(hm);
+	hostmem_close(hm);
 	if (backend != XenbusStateClosing)
 		xen_hostmem_connection_close(hm);
 }
 
 /*
- * After a reload the backend may still be busy with the end of the connection
- * before. If it saw us Initialising now, it would never see that we had been
- * Closed, and would have to keep all buffers in quarantine (R21, R27).
+ * After a reload the backend may still be ending the previous connection. If it
+ * saw us Initialising now, it would never see that we had been Closed, and
+ * would have to keep all buffers in quarantine (R21, R27). Returns false while
+ * we have to wait for it.
  */
-static bool begin(struct xen_hostmem *hm, enum xenbus_state backend)
+static bool hostmem_begin(struct xen_hostmem *hm, enum xenbus_state backend)
 {
 	if (hm->begun)
 		return true;
@@ -184,7 +204,7 @@ static bool begin(struct xen_hostmem *hm, enum xenbus_state backend)
 	return true;
 }
 
-static void state_work(struct work_struct *work)
+static void hostmem_state_work(struct work_struct *work)
 {
 	struct xen_hostmem *hm = container_of(work, struct xen_hostmem,
 					      state_work);
@@ -193,71 +213,73 @@ static void state_work(struct work_struct *work)
 	if (hm->stopped)
 		return;
 	backend = xenbus_read_driver_state(hm->dev->otherend);
-	if (!begin(hm, backend))
+	if (!hostmem_begin(hm, backend))
 		return;
 
 	switch (backend) {
 	case XenbusStateInitWait:
-		negotiate(hm);
+		hostmem_negotiate(hm);
 		break;
 	case XenbusStateConnected:
-		connect(hm);
+		hostmem_connect(hm);
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		backend_leaves(hm, backend);
+		hostmem_backend_leaves(hm, backend);
 		break;
 	default:
+		/* On its way to one of these. */
 		break;
 	}
 }
 
-static void ring_work(struct work_struct *work)
+static void hostmem_ring_work(struct work_struct *work)
 {
 	struct xen_hostmem *hm = container_of(work, struct xen_hostmem,
 					      ring_work);
 	int more = xen_hostmem_ring_serve(hm);
 
 	if (more < 0)
-		close_connection(hm);
+		hostmem_close(hm);
 	else if (more)
 		queue_work(hm->wq, &hm->ring_work);
 }
 
-/* Everything is unmapped and given back; the backend traps from now on. */
-static void stop_work(struct work_struct *work)
+/* Unmaps and frees everything. From now on all accesses trap. */
+static void hostmem_stop_work(struct work_struct *work)
 {
 	struct xen_hostmem *hm = container_of(work, struct xen_hostmem,
 					      stop_work);
 
 	hm->stopped = true;
-	close_connection(hm);
+	hostmem_close(hm);
 	if (hm->sring && hm->dev->state == XenbusStateClosed)
-		wait_for_backend(hm, XenbusStateClosed, WAIT_CLOSED_MS);
+		hostmem_wait_for_backend(hm, XenbusStateClosed,
+					 HOSTMEM_WAIT_CLOSED_MS);
 	xen_hostmem_connection_close(hm);
 }
 
-static void stop_and_wait(struct xen_hostmem *hm)
+static void hostmem_stop_and_wait(struct xen_hostmem *hm)
 {
 	queue_work(hm->wq, &hm->stop_work);
 	flush_work(&hm->stop_work);
 }
 
-/* After suspend, successful or not. */
-static void start_work(struct work_struct *work)
+/* Runs after a suspend, whether or not it succeeded. */
+static void hostmem_start_work(struct work_struct *work)
 {
 	struct xen_hostmem *hm = container_of(work, struct xen_hostmem,
 					      start_work);
 
 	hm->stopped = false;
 	hm->begun = false;
-	/* What xenbus has cached is not what the store of a new host holds. */
+	/* What xenbus has cached is not what the new host's xenstore holds. */
 	hm->dev->state = XenbusStateUnknown;
 	queue_work(hm->wq, &hm->state_work);
 }
 
-static void thaw_work(struct work_struct *work)
+static void hostmem_thaw_work(struct work_struct *work)
 {
 	struct xen_hostmem *hm = container_of(work, struct xen_hostmem,
 					      thaw_work);
@@ -265,8 +287,8 @@ static void thaw_work(struct work_struct *work)
 	queue_work(hm->wq, &hm->start_work);
 }
 
-static void backend_changed(struct xenbus_device *dev,
-			    enum xenbus_state backend_state)
+static void hostmem_backend_changed(struct xenbus_device *dev,
+				    enum xenbus_state backend_state)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
@@ -274,18 +296,18 @@ static void backend_changed(struct xenbus_device *dev,
 }
 
 /*
- * The saved image must not contain grants of this host. The queue that
- * thaw_work is on stands still until all is over, also if it is cancelled,
- * which xenbus does not tell its drivers.
+ * The saved image must not contain grants of this host. thaw_work is on a queue
+ * that is frozen until the suspend is over, even if it is cancelled, of which
+ * xenbus does not tell its drivers.
  */
-static int suspend(struct xenbus_device *dev)
+static int hostmem_suspend(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
-	stop_and_wait(hm);
+	hostmem_stop_and_wait(hm);
 	/*
-	 * Xen refuses to unmap a page. Linux warns of this and suspends all
-	 * the same; the driver stays stopped.
+	 * Xen refused to unmap a page. Linux only warns about this error and
+	 * suspends anyway; the driver stays stopped.
 	 */
 	if (!RB_EMPTY_ROOT(&hm->mappings))
 		return -EBUSY;
@@ -294,21 +316,21 @@ static int suspend(struct xenbus_device *dev)
 }
 
 /*
- * Xenbus' own shutdown comes later, ignores what the backend does by then, and
- * would not unmap. Kexec passes here, too: what is left mapped would crash the
- * domain when the next kernel maps over it.
+ * The shutdown by xenbus itself comes later, ignores what the backend does in
+ * the meantime, and does not unmap. This also runs before kexec: a page that
+ * stayed mapped would crash the domain when the next kernel maps over it.
  */
-static int reboot_notify(struct notifier_block *nb, unsigned long action,
-			 void *unused)
+static int hostmem_reboot_notify(struct notifier_block *nb,
+				 unsigned long action, void *unused)
 {
 	struct xen_hostmem *hm = container_of(nb, struct xen_hostmem,
 					      reboot_nb);
 
-	stop_and_wait(hm);
+	hostmem_stop_and_wait(hm);
 	return NOTIFY_DONE;
 }
 
-static void destroy(struct xen_hostmem *hm)
+static void hostmem_destroy(struct xen_hostmem *hm)
 {
 	if (hm->wq)
 		destroy_workqueue(hm->wq);
@@ -320,7 +342,7 @@ static void destroy(struct xen_hostmem *hm)
 	kfree(hm);
 }
 
-static struct xen_hostmem *create(struct xenbus_device *dev)
+static struct xen_hostmem *hostmem_create(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = kzalloc(sizeof(*hm), GFP_KERNEL);
 
@@ -328,99 +350,101 @@ static struct xen_hostmem *create(struct xenbus_device *dev)
 		return NULL;
 	hm->dev = dev;
 	hm->mappings = RB_ROOT;
-	hm->reboot_nb.notifier_call = reboot_notify;
+	hm->reboot_nb.notifier_call = hostmem_reboot_notify;
 	mutex_init(&hm->lock);
-	INIT_WORK(&hm->state_work, state_work);
-	INIT_WORK(&hm->ring_work, ring_work);
-	INIT_WORK(&hm->stop_work, stop_work);
-	INIT_WORK(&hm->start_work, start_work);
-	INIT_WORK(&hm->thaw_work, thaw_work);
+	INIT_WORK(&hm->state_work, hostmem_state_work);
+	INIT_WORK(&hm->ring_work, hostmem_ring_work);
+	INIT_WORK(&hm->stop_work, hostmem_stop_work);
+	INIT_WORK(&hm->start_work, hostmem_start_work);
+	INIT_WORK(&hm->thaw_work, hostmem_thaw_work);
 	hm->map_ops = kvmalloc_array(XEN_HOSTMEM_BATCH, sizeof(*hm->map_ops),
 				     GFP_KERNEL);
 	hm->unmap_ops = kvmalloc_array(XEN_HOSTMEM_BATCH,
 				       sizeof(*hm->unmap_ops), GFP_KERNEL);
 	hm->wq = alloc_ordered_workqueue("xen-%s", 0, dev_name(&dev->dev));
 	if (!hm->map_ops || !hm->unmap_ops || !hm->wq) {
-		destroy(hm);
+		hostmem_destroy(hm);
 		return NULL;
 	}
 	return hm;
 }
 
-static int probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+static int hostmem_probe(struct xenbus_device *dev,
+			 const struct xenbus_device_id *id)
 {
-	struct xen_hostmem *hm = create(dev);
+	struct xen_hostmem *hm = hostmem_create(dev);
 	int err;
 
 	if (!hm)
 		return -ENOMEM;
 	err = register_reboot_notifier(&hm->reboot_nb);
 	if (err) {
-		destroy(hm);
+		hostmem_destroy(hm);
 		return err;
 	}
 	dev_set_drvdata(&dev->dev, hm);
 	xen_hostmem_debugfs_add(hm);
-	/* The rest follows the backend's state, which xenbus watches next. */
+	/* The backend's state, which xenbus watches next, drives the rest. */
 	return 0;
 }
 
-static void remove(struct xenbus_device *dev)
+static void hostmem_remove(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
 	unregister_reboot_notifier(&hm->reboot_nb);
 	cancel_work_sync(&hm->thaw_work);
-	stop_and_wait(hm);
+	hostmem_stop_and_wait(hm);
 	xen_hostmem_debugfs_remove(hm);
 	/*
-	 * xenbus enters Closed for us if we have not. With pages that could not
-	 * be unmapped that would be a lie (R19): let it believe it has done so.
+	 * If we have not entered Closed, xenbus does it for us. With pages left
+	 * that could not be unmapped that would be a lie (R19), so make xenbus
+	 * believe that it has been done.
 	 */
 	dev->state = XenbusStateClosed;
 	dev_set_drvdata(&dev->dev, NULL);
-	destroy(hm);
+	hostmem_destroy(hm);
 }
 
-static const struct xenbus_device_id xen_hostmem_ids[] = {
+static const struct xenbus_device_id hostmem_ids[] = {
 	{ "hostmem" },
 	{ "" }
 };
 
-static struct xenbus_driver xen_hostmem_driver = {
+static struct xenbus_driver hostmem_driver = {
 	.name = "xen-hostmem",
-	.ids = xen_hostmem_ids,
-	.probe = probe,
-	.remove = remove,
-	.suspend = suspend,
-	.otherend_changed = backend_changed,
-	/* Nothing waits for it: until it is connected, accesses trap. */
+	.ids = hostmem_ids,
+	.probe = hostmem_probe,
+	.remove = hostmem_remove,
+	.suspend = hostmem_suspend,
+	.otherend_changed = hostmem_backend_changed,
+	/* Booting need not wait for it: until it connects, accesses trap. */
 	.not_essential = true,
 };
 
-static int __init xen_hostmem_init(void)
+static int __init hostmem_init(void)
 {
 	int err;
 
-	/* A PV guest has no frames of its own choice to map grants at. */
+	/* A PV guest cannot choose the frames at which it maps grants. */
 	if (!xen_domain() || !xen_feature(XENFEAT_auto_translated_physmap))
 		return -ENODEV;
 
 	xen_hostmem_debugfs_init();
-	err = xenbus_register_frontend(&xen_hostmem_driver);
+	err = xenbus_register_frontend(&hostmem_driver);
 	if (err)
 		xen_hostmem_debugfs_exit();
 	return err;
 }
-module_init(xen_hostmem_init);
+module_init(hostmem_init);
 
-static void __exit xen_hostmem_exit(void)
+static void __exit hostmem_exit(void)
 {
-	xenbus_unregister_driver(&xen_hostmem_driver);
+	xenbus_unregister_driver(&hostmem_driver);
 	xen_hostmem_debugfs_exit();
 }
-module_exit(xen_hostmem_exit);
+module_exit(hostmem_exit);
 
-MODULE_DESCRIPTION("virtio-gpu host memory on Xen: maps the device model's buffers");
+MODULE_DESCRIPTION("Xen: map the host memory of a virtio GPU");
 MODULE_LICENSE("GPL");
 MODULE_ALIAS("xen:hostmem");

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Test of xen-hostmem-mtrr: contents of /proc/mtrr in, writes to it out.
+# Tests xen-hostmem-mtrr: given the contents of /proc/mtrr, what it writes there.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +10,8 @@ trap 'rm -rf "$tmp"' EXIT
 failed=0
 number=0
 
-# What hvmloader leaves: a 256 MiB window at 0xf0000000 and an 8 GiB one above.
+# As left by hvmloader: a 256 MiB window at 0xf0000000, and one of 8 GiB above
+# 4 GiB.
 hvmloader='reg00: base=0x0f0000000 ( 3840MB), size=  256MB, count=1: uncachable
 reg01: base=0x0e0000000 ( 3584MB), size=  256MB, count=1: uncachable
 reg02: base=0x400000000 (16384MB), size= 8192MB, count=1: uncachable'
@@ -22,8 +23,8 @@ cached='reg00: base=0x000000000 (    0MB), size=65536MB, count=1: write-back
 reg01: base=0x0f0000000 ( 3840MB), size=  256MB, count=1: uncachable'
 combining='reg00: base=0x0f0000000 ( 3840MB), size=   16MB, count=1: write-combining'
 
-# check NAME EXIT WRITES [ARGUMENT...]; $mtrr is the file's content, $type the
-# default memory type, $sysfs the folder. WRITES are register numbers.
+# check NAME EXIT WRITES [ARGUMENT...]: $mtrr is the content of the file, $type
+# the default memory type, $sysfs the directory. WRITES are register numbers.
 check() {
 	name=$1 expect_code=$2 expect=$3
 	shift 3
@@ -42,7 +43,7 @@ check() {
 	fi
 }
 
-# le WIDTH NUMBER: octal escapes of a little-endian number
+# le WIDTH NUMBER: a little-endian number as octal escapes
 le() {
 	width=$1 value=$2
 	while [ "$width" -gt 0 ]; do
@@ -55,8 +56,8 @@ le() {
 # zeros COUNT
 zeros() { head -c "$1" /dev/zero; }
 
-# function NAME VENDOR DEVICE BAR OFFSET SIZE: a PCI function with a common
-# configuration capability at 64 and a shared memory capability at 84.
+# function_at NAME VENDOR DEVICE BAR OFFSET SIZE: a PCI function with a common
+# configuration capability at 64 and a shared memory capability at 84
 function_at() {
 	dir=$tmp/sys/bus/pci/devices/$1
 	mkdir -p "$dir"
@@ -93,14 +94,14 @@ check 'first byte after a register' 0 '' 0x100000000 0x1000
 check 'last byte of a register' 0 '0' 0xfffff000 0x1000
 check 'one page before a register' 0 '' 0xdffff000 0x1000
 mtrr=
-check 'no registers: done already' 0 '' 0xf0000000 0x10000000
+check 'no registers: already done' 0 '' 0xf0000000 0x10000000
 mtrr=$small
 check 'sizes in KB, count 2, two-digit numbers' 0 '7 8 8 10' 0xf0000000 0x200000
 check 'only the middle one' 0 '8 8' 0xf0080000 0x1000
 mtrr=$cached
 check 'write-back beside uncachable' 0 '1' 0xf0000000 0x10000000
 mtrr=$combining
-check 'write-combining is not ours' 2 '' 0xf0000000 0x10000000
+check 'write-combining is left alone' 2 '' 0xf0000000 0x10000000
 mtrr="$hvmloader
 $combining"
 check 'nothing is removed if not all can be' 2 '' 0xf0000000 0x10000000
@@ -110,13 +111,13 @@ check 'default uncachable: refused' 2 '' 0xf0000000 0x10000000
 check 'default uncachable, nothing overlaps' 0 '' 0xd0000000 0x1000
 type=6
 mtrr='reg00: base=0x0f0000000 ( 3840MB), size=  256, count=1: uncachable'
-check 'a unit that is not known' 3 '' 0xf0000000 0x10000000
+check 'an unknown unit' 3 '' 0xf0000000 0x10000000
 mtrr=$hvmloader
 check 'one argument' 1 '' 0xf0000000
 check 'not a number' 1 '' 0xf0000000 256M
-# shellcheck disable=SC2016 # not to be expanded: that is the test
-check 'an injection' 1 '' 'a[$(touch x)]' 0x1000
-check 'too large a number' 1 '' 0xfffffffff0000000 0x1000
+# shellcheck disable=SC2016 # that it is not expanded is the test
+check 'a shell injection' 1 '' 'a[$(touch x)]' 0x1000
+check 'a number that is too large' 1 '' 0xfffffffff0000000 0x1000
 
 sysfs=$tmp/sys
 check 'no PCI functions' 0 ''

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xen-dmabuf-grant: declarations shared by the driver's files
+ *
+ *	device.c	descriptors, handles, ioctl
+ *	import.c	a dma-buf and its pages, as one import
+ *	grants.c	a set of grant references
+ *	dma.c		the importing struct device
+ *	reaper.c	imports that outlive their descriptor
+ */
+#ifndef DMABUF_GRANT_DRIVER_H
+#define DMABUF_GRANT_DRIVER_H
+
+#include <linux/atomic.h>
+#include <linux/device.h>
+#include <linux/dma-buf.h>
+#include <linux/list.h>
+#include <linux/types.h>
+#include <xen/interface/xen.h>
+
+#include "dmabuf-grant.h"
+
+/**
+ * struct dmabuf_grant_stats - what is held; shown in debugfs
+ * @imports: all imports, including pending ones
+ * @references: references that are granted and have not been ended
+ * @pending: imports whose descriptor is gone
+ */
+struct dmabuf_grant_stats {
+	atomic_t imports;
+	atomic_t references;
+	atomic_t pending;
+};
+
+extern struct dmabuf_grant_stats dmabuf_grant_stats;
+
+/**
+ * struct dmabuf_grant_refs - a set of grant references
+ * @ref: the references; those from 0 to @live - 1 are granted, in any order
+ * @size: number of references that fit
+ * @live: number of references that are granted
+ * @next: index at which a bounded pass over the references continues
+ */
+struct dmabuf_grant_refs {
+	u32 *ref;
+	u32 size;
+	u32 live;
+	u32 next;
+};
+
+int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, u32 size);
+void dmabuf_grant_refs_free(struct dmabuf_grant_refs *refs);
+int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, domid_t domid,
+			  unsigned long gfn);
+u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max);
+
+/**
+ * struct dmabuf_grant_import - references to pages of one dma-buf
+ * @dmabuf: the dma-buf, with a reference held
+ * @attach: the attachment to our device
+ * @sgt: the dma-buf's pages
+ * @refs: the references to some of them
+ * @node: entry in the reaper's list
+ *
+ * The dma-buf stays mapped, attached and referenced as long as any of the
+ * references is live. This prevents the exporter from reusing the pages while
+ * the peer can still access them.
+ */
+struct dmabuf_grant_import {
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	struct dmabuf_grant_refs refs;
+	struct list_head node;
+};
+
+struct dmabuf_grant_import *
+dmabuf_grant_import_create(const struct xen_dmabuf_grant_import *req);
+void dmabuf_grant_import_free(struct dmabuf_grant_import *imp);
+void dmabuf_grant_import_abandon(struct dmabuf_grant_import *imp);
+
+struct device *dmabuf_grant_dma_device(void);
+bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn);
+int dmabuf_grant_dma_refusals(void);
+int dmabuf_grant_dma_init(void);
+void dmabuf_grant_dma_exit(void);
+
+void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp);
+void dmabuf_grant_reaper_exit(void);
+
+#endif /* DMABUF_GRANT_DRIVER_H */
