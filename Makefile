@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# xen-hostmem. `make demo` and `make check` do everything, from nothing; the
-# other targets are parts of them.
+# xen-hostmem. `make demo` and `make check` do everything from scratch; most of
+# the other targets are parts of them.
 
 .PHONY: help build demo check check-fast check-all fuzz bench clean distclean
 
 export XH_START := $(shell date +%s)
 
+help: QEMU_VERSIONS = $(shell sed -n 's/^qemu_works_with=//p' UPSTREAM)
+help: OTHER_QEMUS = $(shell sed -n 's/^qemu_\([0-9.]*\)_version=.*/QEMU \1/p' UPSTREAM)
 help:
-	@echo 'make demo        boot Xen in software, map host memory into a guest, show it'
+	@echo 'make demo        boot Xen on an emulated machine and map host memory into a guest'
 	@echo 'make check       all tests (check-fast, then the lab)'
-	@echo 'make check-fast  the tests that need no lab'
-	@echo 'make check-all   check, and what takes longer'
-	@echo 'make fuzz        RUNS executions of each fuzzer (5 million)'
+	@echo 'make check-fast  the tests that do not need the lab'
+	@echo 'make check-all   check, the slow lab cases, and the same on $(OTHER_QEMUS)'
+	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
 	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
-	@echo 'make clean       remove build/; make distclean the cache too'
-	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU 10.0'
-	@echo 'MIRROR=URL                   Debian mirror, if not the machine'"'"'s own'
+	@echo 'make clean       remove build/; make distclean removes the cache, too'
+	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU ($(QEMU_VERSIONS))'
+	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 
 build demo check check-fast check-all fuzz bench:

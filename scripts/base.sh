@@ -1,23 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# base.sh NAME...: make the unpacked base systems (build, dom0), once each.
-# A base is known by what it is made of, and appears under its name only when
-# it is complete; a lock keeps two runs from making the same one.
+# base.sh NAME...: create the unpacked base systems (build, dom0), once each.
+# The name of a base depends on what it is made of, and the base appears under
+# that name only when it is complete; a lock keeps two runs from creating the
+# same one.
 
 . "$(dirname "$0")/common.sh"
 
-# GiB that everything takes: the cache when it is empty, build/ of one checkout.
+# GiB needed in an empty cache, and in build/ of one checkout
 CACHE_NEEDS=5
 BUILD_NEEDS=2
-KEEP_DAYS=14            # a base that no run has used is removed
+KEEP_DAYS=14            # a base that no run has used for so long is removed
 
 need_space()
 {
     folder=$1 needed=$2
     free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1048576) }')
     [ "$free" -ge "$needed" ] ||
-        die "$folder has $free GiB free and $needed GiB are needed: $3"
+        die "$folder has $free GiB free, but $needed GiB are needed: $3"
 }
 
 need_folder()
@@ -26,7 +27,7 @@ need_folder()
     [ -w "$1" ] || die "$1 cannot be written to: $2"
 }
 
-# What the smallest of Debian's systems lack
+# Tools that a minimal Debian system lacks
 install_tools()
 {
     missing=
@@ -35,17 +36,18 @@ install_tools()
     done
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null ||
-        die "missing:$missing: install it (Debian 12 or 13 has a package of that name)"
+        die "missing tools:$missing: install them (Debian 12 and 13 have packages of" \
+            "these names)"
     step "installing$missing"
     # shellcheck disable=SC2086 # a list
     logged apt sh -c 'apt-get update && DEBIAN_FRONTEND=noninteractive \
         apt-get install -y --no-install-recommends "$@"' sh $missing ||
-        die "could not be installed:$missing: check the network, or run" \
+        die "these packages could not be installed:$missing: check the network, or run" \
             "apt-get install$missing"
 }
 
-# The mirrors this machine uses itself, as "URI label" lines; none on a
-# machine that is not Debian or never ran apt-get update.
+# The mirrors that this machine itself uses, as "URI label" lines; none on a
+# machine that is not Debian or has never run apt-get update
 own_mirrors()
 {
     command -v apt-get >/dev/null || return 0
@@ -54,7 +56,7 @@ own_mirrors()
         'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
 }
 
-# Lines of sources.list; nothing means mmdebstrap's own default.
+# Lines for sources.list; without any, mmdebstrap uses its own default.
 sources()
 {
     if [ -n "${MIRROR:-}" ]; then
@@ -93,7 +95,7 @@ bootstrap()
     set -- "$@" "$SUITE" "$target"
     [ ! -s "$list" ] || set -- "$@" "$list"
     logged "base-$name" mmdebstrap "$@" </dev/null ||
-        die "the base system '$name' could not be made: check the network and" \
+        die "the base system '$name' could not be created: check the network and" \
             "the mirror (MIRROR=http://... chooses another), then run again"
 }
 
@@ -102,17 +104,17 @@ make_base()
     name=$1 dir=$(base_dir "$1")
     [ -d "$dir" ] && return
     exec 9>"$CACHE/base-$name.lock"
-    flock -n 9 || { step "waiting for another run that makes the base '$name'"; flock 9; }
+    flock -n 9 || { step "waiting for another run to create the base '$name'"; flock 9; }
     [ -d "$dir" ] && return
     need_space "$CACHE" $CACHE_NEEDS "free some, or point XDG_CACHE_HOME at a larger disk"
-    step "making the base system '$name' from Debian $SUITE packages (2 minutes)"
+    step "creating the base system '$name' from Debian $SUITE packages (2 minutes)"
     rm -rf --one-file-system "$dir.tmp"
     bootstrap "$name" "$dir.tmp"
     mv "$dir.tmp" "$dir"
     exec 9>&-
 }
 
-# Bases of other checkouts are theirs for as long as they are used.
+# The bases of other checkouts stay for as long as they are in use.
 forget_old()
 {
     find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "base-$1-*" ! -name "*.tmp" -mtime +$KEEP_DAYS \

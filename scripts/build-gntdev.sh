@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Builds the kernel's own xen-gntdev with its dma-buf calls, which Debian leaves
-# out, for the lab boot that tests libxengnttab as the provider of grants.
+# Builds the kernel's own xen-gntdev with its dma-buf calls, which Debian does not
+# enable, for the lab boot that tests libxengnttab as the provider of grants.
 #
 #   build-gntdev.sh SRC_TARBALL KVER OUTDIR
 #
@@ -22,7 +22,7 @@ kdir=/lib/modules/$kver/build
 series=$(echo "$kver" | cut -d. -f1,2)
 
 [ -r "$tarball" ] || die "$tarball cannot be read: install linux-source-$series"
-[ -d "$kdir" ] || die "$kdir is not there: install linux-headers-$kver"
+[ -d "$kdir" ] || die "there is no $kdir: install linux-headers-$kver"
 mkdir -p "$outdir"
 
 work=$(mktemp -d)
@@ -34,8 +34,8 @@ tar -xf "$tarball" -C "$work" --strip-components=3 --wildcards \
 	'*/drivers/xen/gntdev*' || die "$tarball has no drivers/xen/gntdev*"
 [ -f "$work/gntdev-dmabuf.c" ] || die "$tarball has no drivers/xen/gntdev-dmabuf.c"
 
-# The options switch on code that also wants DMA-able grant memory from the
-# kernel proper. Nothing here asks for it: refuse it.
+# The options also enable code that needs DMA-able grant memory from the kernel
+# itself. Nothing here uses that, so it is refused.
 cat >"$work/stub.c" <<'STUB'
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/errno.h>

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# check-setup.sh: what the build says when it cannot go on. Speaks TAP. Runs outside
-# the base systems, which it needs. Each case has a copy of the scripts and a
-# cache of its own; mounts are in a namespace that ends with this script.
+# check-setup.sh: test what the build says when it cannot go on. Speaks TAP. Runs
+# outside the base systems, which must exist. Each case has its own copy of the
+# scripts and its own cache; the mounts are in a namespace that ends with this
+# script.
 
 . "$(dirname "$0")/common.sh"
 
@@ -22,7 +23,7 @@ trap 'cd /; forget; rmdir "$work"' EXIT
 export XDG_CACHE_HOME="$work/cache"
 unset QEMU_SRC
 
-# A checkout that any user can read, wherever the real one is; an empty cache.
+# A checkout that any user can read, wherever the real one is, and an empty cache
 fresh()
 {
     number=$((number + 1))
@@ -42,14 +43,15 @@ forget()
     rm -rf --one-file-system "$tree" "$work/cache" "$work/lists" "$work/mirror.log" "$work/first.log"
 }
 
-# Not a mount: what removes the case's files must not reach the real ones.
+# Not a mount: removing the case's files must not reach the real ones.
 lend_base()
 {
     ln -s "$real_cache/$build_base" "$own_cache/"
 }
 
-# The base's mirror is a folder with one package, qemu of VERSION, and no more in it
-# than that. The base is the real one: the list is over its own in this namespace only.
+# lend_base_with_mirror VERSION: the base's mirror is a folder with one package, a
+# qemu of VERSION that has only a file VERSION. The base is the real one; its own
+# list of mirrors is only covered.
 lend_base_with_mirror()
 {
     lend_base
@@ -68,20 +70,26 @@ lend_base_with_mirror()
             >qemu/debian/changelog
         dpkg-source -b qemu
         dpkg-scansources . >Sources' sh "$1" >"$work/mirror.log" 2>&1 || cat "$work/mirror.log"
+    only_mirror "deb [trusted=yes] copy:/src/build/mirror ./"
+}
+
+# only_mirror LINE: the base's list of mirrors, in this namespace only
+only_mirror()
+{
     mkdir "$work/lists"
-    echo "deb [trusted=yes] copy:/src/build/mirror ./" >"$work/lists/test.list"
+    echo "$1" >"$work/lists/test.list"
     mount --bind "$work/lists" "$real_cache/$build_base/etc/apt/sources.list.d"
     list=$real_cache/$build_base/etc/apt/sources.list
     [ ! -s "$list" ] || mount --bind /dev/null "$list"
 }
 
-# says NAME TEXT COMMAND...: it fails, and its output has the text
+# says NAME TEXT COMMAND...: the command fails, and its output contains the text
 says()
 {
     name=$1 text=$2
     shift 2
     if output=$("$@" 2>&1 </dev/null); then
-        verdict="not ok" why="it went well"
+        verdict="not ok" why="it succeeded"
     elif echo "$output" | grep -qF -- "$text"; then
         verdict="ok" why=
     else
@@ -98,7 +106,7 @@ says not-root "sudo make demo" \
     setpriv --reuid 65534 --regid 65534 --clear-groups make demo
 
 fresh
-says no-namespaces "a container has to be a privileged one" \
+says no-namespaces "a container has to be privileged" \
     setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin make demo
 
 fresh
@@ -138,13 +146,14 @@ touch "$own_cache/sources/qemu_$pinned.dsc"
 says download-that-was-interrupted "check the network" \
     unshare --net "$in_base" scripts/qemu-source.sh
 
-# With the series' next version in the mirror it goes on, to where a patch has no file.
+# If the mirror has the next version of the series, that is used, up to the first
+# patch, whose files are not there.
 fresh
 lend_base_with_mirror 1:10.0.99+ds-0+deb13u1
 says pinned-version-gone "does not apply to qemu 1:10.0.99+ds-0+deb13u1" \
     "$in_base" scripts/qemu-source.sh
 
-# What was taken instead is there offline, too.
+# What was used instead is remembered for offline use.
 fresh
 lend_base_with_mirror 1:10.0.99+ds-0+deb13u1
 "$in_base" scripts/qemu-source.sh >"$work/first.log" 2>&1 || true
@@ -157,30 +166,77 @@ lend_base_with_mirror 1:11.0.0+ds-1
 says series-gone "the mirror has no qemu 10.0" "$in_base" scripts/qemu-source.sh
 
 fresh
+lend_base
+only_mirror "deb [trusted=yes] copy:/src/build/mirror ./"
+says other-version-gone "exit 3" sh -c '"$@"; echo "exit $?"; exit 1' sh \
+    "$in_base" scripts/qemu-source.sh --qemu 10.2
+
+fresh
 says runs-not-a-number "RUNS is a number" make fuzz RUNS=many
 
 fresh
 says qemu-src-missing "there is no /nowhere" env QEMU_SRC=/nowhere scripts/run.sh build
 
-fresh
-lend_base
-mkdir "$tree/build/qemu"
-echo 9.2.0 >"$tree/build/qemu/VERSION"
-says qemu-src-too-old "the patches are for 10.0" \
-    env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
+# own_qemu VERSION: the user's QEMU is a folder with a file VERSION and no more.
+own_qemu()
+{
+    fresh
+    lend_base
+    mkdir "$tree/build/qemu"
+    echo "$1" >"$tree/build/qemu/VERSION"
+}
 
-fresh
-lend_base
-mkdir "$tree/build/qemu"
-echo 10.0.2 >"$tree/build/qemu/VERSION"
-says patch-does-not-apply "does not apply to QEMU_SRC (10.0.2) without fuzz" \
-    env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
+# queue NAME: a queue of one patch, whose second hunk does not fit file.c of the
+# user's QEMU
+queue()
+{
+    (cd "$tree/build/qemu" && seq 20 >file.c)
+    cat >"$tree/patches/$1/test.patch" <<'PATCH'
+--- a/file.c
++++ b/file.c
+@@ -2,2 +2,3 @@
+ 2
++new
+ 3
+@@ -11,2 +12,3 @@
+ 11
++newer
+ 13
+PATCH
+    echo test.patch >"$tree/patches/$1/series"
+}
 
-fresh
-lend_base
+prepare()
+{
+    env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
+}
+
+known="10.0, 10.2, 11.0 and 11.1"
+
+own_qemu 9.2.0
+says qemu-src-too-old "is version 9.2.0; the patches are known to work with $known" prepare
+
+own_qemu 10.0.2
+says patch-without-its-file "does not apply to QEMU_SRC (10.0.2) without fuzz: there is no" \
+    prepare
+
+own_qemu 10.0.2
+queue qemu
+says failing-hunk-is-named \
+    "hunk 2 fails, at line 12 of file.c. The patches are known to work with QEMU $known" prepare
+
+own_qemu 10.0.2
+queue qemu
+says failing-hunk-is-shown "+newer" prepare
+
+own_qemu 11.0.0
+: >"$tree/patches/qemu/series"
+queue qemu-11
+says patches-of-the-major-version \
+    "patches/qemu-11/test.patch does not apply to QEMU_SRC (11.0.0) without fuzz" prepare
+
+own_qemu 10.0.2
 mkdir -p "$tree/build/qemu/hw/xen/hostmem"
-echo 10.0.2 >"$tree/build/qemu/VERSION"
-says qemu-src-has-our-files "has our files already" \
-    env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
+says qemu-src-has-our-files "already contains our files" prepare
 
 echo "1..$number"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """check.py SUITE...: run the suites that need no lab. Runs in the build base.
 
-Each writes build/results/SUITE.json, which report.py adds up."""
+Each writes build/results/SUITE.json, which report.py adds up. qtest-10.2 runs the qtests of
+build/qemu-10.2."""
 
 import json
 import os
@@ -20,8 +21,9 @@ BUILD = os.path.join(TOP, "build")
 QEMU = os.path.join(BUILD, "qemu")
 QEMU_SRC = os.path.join(BUILD, "qemu-src")
 LIMIT = 180             # seconds for one program
+LONG_LIMIT = 1800       # for one that may download or compile much
 
-# Upstream's tests of what we hook into, beside our own.
+# Upstream's tests of the code that we hook into, beside our own.
 QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
@@ -29,15 +31,15 @@ UPSTREAM_UNITS = ("tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + UPSTREAM_UNITS
 
 
-def run(command, **options):
+def run(command, limit=LIMIT, **options):
     """(exit status, output); a program that hangs counts as failed."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", timeout=LIMIT,
+                              text=True, errors="replace", timeout=limit,
                               stdin=subprocess.DEVNULL, **options)
         return done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
-        return 124, f"{late.stdout or ''}\nnot done in {LIMIT} s"
+        return 124, f"{late.stdout or ''}\ndid not finish within {limit} s"
 
 
 def tail(text, lines=15):
@@ -59,13 +61,13 @@ def tap(name, command, **options):
     return results
 
 
-FUZZ_RUNS = 50000       # of each fuzzer; "make fuzz" does more
+FUZZ_RUNS = 50000       # executions of each fuzzer; "make fuzz" does more
 
 
-# Suites: each yields (name, result, reason)
+# Suites: each returns a list of (name, result, reason)
 
 def unit():
-    """The core with a scripted guest, under ASAN and UBSAN."""
+    """The core, with a scripted guest, under ASAN and UBSAN."""
     folder = os.path.join(BUILD, "unit")
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         status, output = run(["meson", "setup", folder, TOP])
@@ -83,7 +85,7 @@ def unit():
 
 
 def fuzz():
-    """The kept inputs, and some new ones."""
+    """The inputs of the corpus, and some new ones."""
     try:
         found = fuzzers.run(FUZZ_RUNS)
     except subprocess.CalledProcessError as why:
@@ -91,28 +93,29 @@ def fuzz():
     results = []
     for name, (done, finding) in found.items():
         if not finding and done < FUZZ_RUNS:
-            finding = f"{done} executions only"
+            finding = f"only {done} executions"
         results.append((name, "fail" if finding else "pass", finding or ""))
     return results
 
 
 def cost():
-    """How the work of a map and an unmap grows, in instructions."""
+    """The instructions that a map and an unmap take, and how they grow."""
     return instructions.check()
 
 
-def qtest():
-    """QEMU's own tests of what we touch, and ours in QEMU."""
+def qtest(version=""):
+    """QEMU's own tests of the code that we touch, and our tests in QEMU."""
+    folder = f"{QEMU}-{version}" if version else QEMU
     results = []
     for program in QTESTS + UPSTREAM_UNITS:
-        results += tap(program, [os.path.join(QEMU, program), "--tap", "-k"], cwd=QEMU,
+        results += tap(program, [os.path.join(folder, program), "--tap", "-k"], cwd=folder,
                        env={**os.environ, "QTEST_QEMU_BINARY": "./qemu-system-x86_64",
                             "G_TEST_DBUS_DAEMON": "/bin/false"})
     return results
 
 
 def tracked(*patterns):
-    """Files of the project, without asking git, which the base has not."""
+    """Files of the project, found without git, which the base does not have."""
     found = []
     for folder, folders, names in os.walk(TOP):
         folders[:] = sorted(f for f in folders if f not in ("build", ".git", "__pycache__"))
@@ -138,7 +141,7 @@ def verdict(name, command, ignore=None):
 
 
 def kernel_checkpatch():
-    """The kernel's script, out of its source package."""
+    """The kernel's script, extracted from its source package."""
     folder = os.path.join(BUILD, "checkpatch")
     script = os.path.join(folder, "linux-source-6.12/scripts/checkpatch.pl")
     if not os.path.exists(script):
@@ -150,7 +153,7 @@ def kernel_checkpatch():
 
 
 def spdx():
-    """Each file says its licence in its first lines."""
+    """Each file states its licence in its first lines."""
     missing = []
     for path in tracked(r"\.(c|h|py|sh|rst|md|rules)$", r"(^|/)(Makefile|Kbuild|meson\.build|"
                         r"UPSTREAM|trace-events)$", r"^scripts/packages"):
@@ -163,7 +166,7 @@ def spdx():
 
 
 def copies():
-    """The wire header and the module's interface are the same everywhere."""
+    """All copies of the wire header and of the module's interface are the same."""
     results = []
     for one, other in (("include/hw/xen/interface/io/hostmem.h", "guest/linux/hostmem.h"),
                        ("include/hw/xen/interface/dmabuf-grant.h",
@@ -190,8 +193,17 @@ def lint():
                                      "-f", *modules],
                 r"^total:|hostmem\.h|MODULE_LICENSE"),
         verdict("python", ["python3", "-m", "py_compile", *tracked(r"\.py$")]),
+        *old_python(),
         *mtrr(),
     ]
+
+
+def old_python():
+    """Users have an older Python than the base."""
+    script = os.path.join(TOP, "scripts", "check-python.py")
+    if not os.path.exists(script):
+        return []
+    return [verdict("python-3.11", ["python3", script, *tracked(r"\.py$")])]
 
 
 def mtrr():
@@ -201,11 +213,36 @@ def mtrr():
 
 
 def setup():
-    """What scripts/check-setup.sh found out; it runs outside this base."""
+    """The results of scripts/check-setup.sh, which runs outside this base."""
     return tap("setup", ["cat", os.path.join(BUILD, "results", "setup.tap")])
 
 
-SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup}
+def versions():
+    """The patches fit every other QEMU that UPSTREAM pins, without fuzz."""
+    with open(os.path.join(TOP, "UPSTREAM"), encoding="utf-8") as f:
+        others = re.findall(r"^qemu_([0-9.]+)_version=", f.read(), re.M)
+    results = []
+    for series in others:
+        status, output = run(["sh", "scripts/qemu-source.sh", "--qemu", series],
+                             limit=LONG_LIMIT, cwd=TOP)
+        # 3: the mirror has no such version, now that its suite has moved on
+        what = {0: "pass", 3: "skip"}.get(status, "fail")
+        results.append((f"patches-fit-{series}", what, tail(output)))
+    return results
+
+
+def modules():
+    """The kernel modules compile with the headers of old and new kernels."""
+    return tap("modules", ["sh", "scripts/modules-all.sh"], cwd=TOP, limit=LONG_LIMIT)
+
+
+SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup,
+          "versions": versions, "modules": modules}
+
+
+def run_suite(suite):
+    name, _dash, version = suite.partition("-")
+    return SUITES[name](version) if version else SUITES[name]()
 
 
 def main():
@@ -217,7 +254,7 @@ def main():
     for suite in sys.argv[1:]:
         began = time.monotonic()
         results = [{"suite": suite, "name": n, "result": r, "reason": why if r != "pass" else ""}
-                   for n, r, why in SUITES[suite]()]
+                   for n, r, why in run_suite(suite)]
         with open(f"{BUILD}/results/{suite}.json", "w", encoding="utf-8") as f:
             json.dump(results, f, indent=1)
         bad = [r for r in results if r["result"] == "fail"]

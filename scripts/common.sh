@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# Sourced by every script: where things are, progress, errors, logs.
+# Sourced by every script: paths, progress, errors, logs, pinned versions.
 
 set -eu
 
@@ -18,7 +18,7 @@ elapsed()
     printf '%d:%02d' $((seconds / 60)) $((seconds % 60))
 }
 
-# Progress: one short line for each thing that takes a while.
+# Progress: one short line for each step that takes a while.
 step()
 {
     echo "==> $* … ($(elapsed))"
@@ -30,7 +30,7 @@ die()
     exit 1
 }
 
-# logged NAME COMMAND...: output goes to a log; a failure shows its end.
+# logged NAME COMMAND...: send the output to a log; show its end after a failure.
 logged()
 {
     log=$LOGS/$1.log
@@ -52,7 +52,7 @@ need_root()
     [ "$(id -u)" -eq 0 ] ||
         die "root is needed to build and to run the lab: sudo make ${XH_TARGET:-demo}"
     unshare --mount --pid --fork true 2>/dev/null ||
-        die "no namespaces can be made here: a container has to be a privileged one"
+        die "namespaces cannot be created here: a container has to be privileged"
 }
 
 # upstream KEY: a value pinned in the file UPSTREAM
@@ -63,16 +63,38 @@ upstream()
     echo "$value"
 }
 
+# series_of VERSION: 10.0 for 10.0.13
+series_of()
+{
+    echo "$1" | cut -d. -f1,2
+}
+
+# The other versions of QEMU that UPSTREAM pins, by series
+other_qemus()
+{
+    sed -n 's/^qemu_\([0-9.]*\)_version=.*/\1/p' "$TOP/UPSTREAM"
+}
+
 # hash_of FILE...: one key for the contents of files
 hash_of()
 {
-    cat "$@" >/dev/null || die "this checkout is not complete"
-    sum=$(cat "$@" | sha256sum) || die "nothing can be kept without sha256sum"
+    cat "$@" >/dev/null || die "this checkout is incomplete"
+    sum=$(cat "$@" | sha256sum) || die "sha256sum does not work"
     echo "$sum" | cut -c1-16
 }
 
-# base_dir NAME: named by what it is made of; raise BASE_VERSION when base.sh
-# makes it differently.
+# qemu_pins PREFIX: one key for a version of QEMU that UPSTREAM pins; the prefix
+# is that of its lines (qemu, qemu_10.2)
+qemu_pins()
+{
+    sum=$(for pin in version orig_sha256 debian_sha256; do
+        upstream "$1_$pin" || exit
+    done | sha256sum)
+    echo "$sum" | cut -c1-16
+}
+
+# base_dir NAME: the name depends on the base's packages; raise BASE_VERSION when
+# base.sh makes a base differently.
 BASE_VERSION=1
 base_dir()
 {

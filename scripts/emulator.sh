@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# emulator.sh: build/lab/emulator, the QEMU that the lab's machine is: Debian's
-# source with patches/lab. It is kept in the cache under a name made of all it is
-# built from. Runs in the build base.
+# emulator.sh: build build/lab/emulator, the QEMU that emulates the lab's machine:
+# Debian's source with patches/lab. The cache keeps it under a name that depends on
+# everything it is built from. Runs in the build base.
 
 . "$(dirname "$0")/common.sh"
 
@@ -26,7 +26,7 @@ build()
     rm -rf "$TOP/build/emulator" "$TOP/build/qemu-lab-src"
 }
 
-key=$(hash_of "$0" "$TOP/UPSTREAM" "$TOP/scripts/qemu-source.sh" "$TOP"/patches/lab/*)
+key=$(qemu_pins qemu)-$(hash_of "$0" "$TOP/scripts/qemu-source.sh" "$TOP"/patches/lab/*)
 program=/cache/emulators/$(basename "$(base_dir build)")-$key
 exec 9>/cache/emulators.lock
 flock 9

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fuzz.py RUNS: fuzz the ring and whole sessions, RUNS executions of each,
-one fuzzer per CPU. Runs in the build base.
+"""fuzz.py RUNS: fuzz the ring and whole sessions, RUNS executions of each, both
+fuzzers at the same time. Runs in the build base.
 
-New inputs go to build/fuzz/NAME; with KEEP=1 in the environment what they
-cover goes, minimised, to tests/fuzz/corpus/NAME."""
+New inputs go to build/fuzz/NAME. With KEEP=1 in the environment, a minimised
+set of them is added to tests/fuzz/corpus/NAME."""
 
 import os
 import re
@@ -18,7 +18,7 @@ MAX_LEN = 400
 
 
 def build():
-    """The fuzzers; raises CalledProcessError with the output."""
+    """Build the fuzzers; raise CalledProcessError with the output on failure."""
     commands = [["ninja", "-C", FOLDER]]
     if not os.path.exists(os.path.join(FOLDER, "build.ninja")):
         commands.insert(0, ["meson", "setup", "-Dfuzz=true", FOLDER, TOP])
@@ -32,7 +32,7 @@ def corpus(name):
 
 
 def start(name, runs):
-    """One fuzzer, over the kept corpus and then on."""
+    """Start one fuzzer: it runs the kept corpus first, then new inputs."""
     found = os.path.join(FOLDER, name)
     os.makedirs(found, exist_ok=True)
     return subprocess.Popen(
@@ -44,13 +44,13 @@ def start(name, runs):
 
 
 def result(name, process):
-    """(executions, None or the end of the output with the finding)."""
+    """(executions, None or the end of the output, which shows the finding)"""
     output = process.communicate()[0]
     m = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
     done = int(m[1]) if m else 0
     if process.returncode:
         return done, "\n".join(output.splitlines()[-40:]) + \
-            f"\nto repeat it: {FOLDER}/tests/fuzz/fuzz-{name} {FOLDER}/finding-{name}-*"
+            f"\nto reproduce it: {FOLDER}/tests/fuzz/fuzz-{name} {FOLDER}/finding-{name}-*"
     return done, None
 
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# in-base.sh COMMAND...: run in the build base. The checkout is /src, the cache
-# is /cache, everything else is read-only. Mounts live in a namespace of their
-# own and processes in another, so both vanish with this script however it ends.
-# QEMU_SRC, a folder or file of the user, appears read-only as /qemu-src.
+# in-base.sh COMMAND...: run a command in the build base. The checkout is /src,
+# the cache is /cache, everything else is read-only. Mounts and processes have
+# namespaces of their own, so both vanish with this script however it ends.
+# QEMU_SRC, a folder or file of the user, appears read-only below /qemu-src.
 
 . "$(dirname "$0")/common.sh"
 
@@ -43,6 +43,6 @@ fi
 need_root
 dir=$(base_dir build)
 [ -d "$dir" ] || die "there is no build base yet: run scripts/base.sh build"
-touch "$dir"            # base.sh removes what is not used
+touch "$dir"            # base.sh removes unused bases
 XH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private \
     "$0" "$dir" "$@"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# lab.sh PROGRAM [ARGUMENT...]: get dom0's disk and the guest's initrd ready, then
-# run tests/lab/PROGRAM in the build base, with the disk's folder as its first
-# argument. dom0's disk is made once for each base and stays as it is: boots
-# write to a snapshot.
+# lab.sh PROGRAM [ARGUMENT...]: prepare dom0's disk and the guest's initrd, then run
+# tests/lab/PROGRAM in the build base, with the disk's folder as its first argument.
+# dom0's disk is created once per base and never changes: each boot writes to a
+# snapshot of it.
 
 . "$(dirname "$0")/common.sh"
 
@@ -15,19 +15,19 @@ key=$(hash_of "$TOP"/tests/lab/image/* "$TOP/tests/lab/initrd.sh")
 image=images/$(basename "$base")-$key
 
 need_root
-touch "$(base_dir dom0)"        # base.sh removes what is not used
+touch "$(base_dir dom0)"        # base.sh removes unused bases
 mkdir -p "$CACHE/images" "$BUILD/lab"
 exec 9>"$CACHE/images.lock"
 flock 9
 if [ ! -d "$CACHE/$image" ]; then
-    step "making dom0's disk"
+    step "creating dom0's disk"
     rm -rf "$CACHE/images"/*
     logged image "$TOP/scripts/in-base.sh" tests/lab/image/image.sh \
-        "$base" "/cache/$image.tmp" || die "dom0's disk could not be made"
+        "$base" "/cache/$image.tmp" || die "dom0's disk could not be created"
     mv "$CACHE/$image.tmp" "$CACHE/$image"
 fi
 exec 9>&-
 
 logged initrd "$TOP/scripts/in-base.sh" tests/lab/guest/initrd.sh \
-    "$base" /src/build/lab/initrd.gz || die "the guest's initrd could not be made"
+    "$base" /src/build/lab/initrd.gz || die "the guest's initrd could not be created"
 "$TOP/scripts/in-base.sh" python3 "tests/lab/$program" "/cache/$image" "$@"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# modules.sh DOM0-BASE: our kernel modules and the lab's second provider (a
-# gntdev with dma-buf support), for the kernel that dom0 and the guests run.
-# Runs in the build base.
+# modules.sh DOM0-BASE: build our kernel modules and the lab's second provider (a
+# gntdev with dma-buf support) for the kernel that dom0 and the guests run. Runs
+# in the build base.
 
 set -eu
 dom0=$1
@@ -12,13 +12,13 @@ mkdir -p "$out"
 
 kver=$(ls "$dom0/lib/modules")
 if [ ! -d "/lib/modules/$kver/build" ]; then
-    echo "The dom0 base has kernel $kver, the build base has headers for" \
-        "$(ls /lib/modules): they were made on different days. Remove both" \
-        "from the cache folder (base-*) and run again." >&2
+    echo "error: the dom0 base has kernel $kver, but the build base has headers for" \
+        "$(ls /lib/modules): they were created on different days. Remove both" \
+        "from the cache folder (base-*) and run again" >&2
     exit 1
 fi
 
-# Built in a copy: nothing of the kernel's build appears beside the sources.
+# Built in a copy, so that the kernel's build leaves no files beside the sources.
 module()
 {
     source=$1 name=$2

@@ -1,33 +1,48 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# qemu.sh [--plain] [TARGET...]: build/qemu, our QEMU (and other targets of its
-# ninja), or build/qemu-plain, what it is compared with. Runs in the build base,
-# after qemu-source.sh.
+# qemu.sh [--plain|--qemu SERIES] [TARGET...]: build our QEMU in build/qemu (and
+# other targets of its ninja), with --qemu 10.2 in build/qemu-10.2; or, for
+# comparison, QEMU without our files and patches in build/qemu-plain. Runs in the
+# build base, after qemu-source.sh with the same option.
 
 . "$(dirname "$0")/common.sh"
 
 name=qemu
-if [ "${1:-}" = --plain ]; then
+case ${1:-} in
+--plain)
     name=qemu-plain
     shift
-fi
+    ;;
+--qemu)
+    [ $# -ge 2 ] || die "usage: qemu.sh --qemu SERIES [TARGET...]"
+    name=qemu-$2
+    shift 2
+    ;;
+esac
 source=$TOP/build/$name-src
 out=$TOP/build/$name
+[ -d "$source" ] || die "there is no build/$name-src: run scripts/qemu-source.sh first"
 
-# Only what is newer, with its time: ninja builds no more than it has to.
+# Copies only what differs, keeping nothing that is gone here, so that ninja builds
+# no more than it has to and no stale header hides a mistake.
 overlay()
 {
-    (cd "$TOP" && find hw include qapi tests/qtest -type f -print) |
+    (cd "$TOP" && find hw include qapi tests/qtest -type f -print | sort) >"$source/.overlay.new"
+    [ ! -e "$source/.overlay" ] || comm -23 "$source/.overlay" "$source/.overlay.new" |
         while read -r file; do
-            cmp -s "$TOP/$file" "$source/$file" && continue
-            mkdir -p "$(dirname "$source/$file")"
-            cp "$TOP/$file" "$source/$file"
+            rm -f "$source/$file"
         done
+    mv "$source/.overlay.new" "$source/.overlay"
+    while read -r file; do
+        cmp -s "$TOP/$file" "$source/$file" && continue
+        mkdir -p "$(dirname "$source/$file")"
+        cp "$TOP/$file" "$source/$file"
+    done <"$source/.overlay"
 }
 
-# Debian strips firmware from the source, and its own is where it always is.
-# gcc: ccache does not stand in for a compiler called cc.
+# --cc=gcc: ccache has no wrapper called cc. Debian strips firmware from the source,
+# hence --disable-install-blobs; --firmwarepath is where its packages put it.
 options="--cc=gcc --cxx=g++ --target-list=x86_64-softmmu --without-default-features
     --enable-system --enable-xen --enable-virglrenderer --enable-opengl
     --enable-pixman --enable-vnc --enable-tcg --enable-kvm
@@ -41,7 +56,7 @@ configure()
     cd "$out" || exit
     # shellcheck disable=SC2086 # words without surprises
     "$source/configure" $options
-    # Run from its build folder, QEMU looks for firmware below this one.
+    # When QEMU runs from its build folder, it looks for firmware below this one.
     mkdir -p qemu-bundle/usr/share
     for folder in qemu seabios; do
         rm -rf "qemu-bundle/usr/share/$folder"
@@ -49,7 +64,7 @@ configure()
     done
 }
 
-# Upstream's warnings are upstream's; ours are errors.
+# Warnings in upstream's files are tolerated, warnings in ours are errors.
 check_warnings()
 {
     files=$(cd "$TOP" && find hw include tests/qtest -name '*.[ch]' -printf '%f\n' |
@@ -71,7 +86,7 @@ ninja -C "$out" "$@" >"$out/ninja.log" 2>&1 || { cat "$out/ninja.log"; exit 1; }
 cat "$out/ninja.log"
 check_warnings "$out/ninja.log"
 
-# For the lab's dom0, where it goes through a small disk.
+# The lab's dom0 gets this program on a small disk.
 mkdir -p "$TOP/build/lab"
 program=${name#qemu}
 strip -o "$TOP/build/lab/qemu-system-x86_64$program" "$out/qemu-system-x86_64"

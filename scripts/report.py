@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""report.py SUITE...: add up build/results/SUITE.json, into build/check.json
-and one last line. A suite without results has failed."""
+"""report.py SUITE...: sum up build/results/SUITE.json in build/check.json and in
+one last line. A suite without results counts as failed."""
 
 import json
 import os

@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# run.sh TARGET: what make's targets do, step by step.
+# run.sh TARGET: the steps of make's targets.
 
 . "$(dirname "$0")/common.sh"
 
 in_base="$TOP/scripts/in-base.sh"
-fast_suites="unit cost fuzz qtest lint setup"
+fast_suites="unit cost fuzz qtest lint setup versions"
+[ ! -e "$TOP/scripts/modules-all.sh" ] || fast_suites="$fast_suites modules"
 
 tell_version()
 {
     version=$(cat "$BUILD/qemu-src/.version")
     [ -n "${QEMU_SRC:-}" ] || [ "$version" = "$(upstream qemu_version)" ] ||
-        echo "    the mirror no longer has what UPSTREAM pins: qemu $version is used"
+        echo "    the mirror no longer has the version that UPSTREAM pins: using qemu $version"
 }
 
 build()
@@ -25,32 +26,39 @@ build()
     step "building QEMU (minutes the first time)"
     logged qemu "$in_base" scripts/qemu.sh qemu-system-x86_64 "$@" ||
         die "QEMU could not be built"
-    step "building the lab's machine, a QEMU, too (minutes the first time)"
-    logged emulator "$in_base" scripts/emulator.sh || die "the lab's machine could not be built"
+    step "building the QEMU that emulates the lab's machine (minutes the first time)"
+    logged emulator "$in_base" scripts/emulator.sh ||
+        die "the QEMU that emulates the lab's machine could not be built"
     step "building the kernel modules and tools"
     logged modules "$in_base" scripts/modules.sh "/cache/$(basename "$(base_dir dom0)")" ||
         die "the kernel modules could not be built"
     logged tools "$in_base" scripts/tools.sh || die "the lab's tools could not be built"
 }
 
+# The targets of QEMU's ninja that the suite qtest runs
+test_programs()
+{
+    "$in_base" python3 scripts/check.py --targets
+}
+
 build_for_tests()
 {
     "$TOP/scripts/base.sh" build
     # shellcheck disable=SC2046 # a list of targets
-    build $("$in_base" python3 scripts/check.py --targets)
+    build $(test_programs)
 }
 
-# try COMMAND...: go on after a failure, which the last line will tell of
+# try COMMAND...: carry on after a failure; the report at the end counts it
 try()
 {
-    "$@" || echo "    (goes on)"
+    "$@" || echo "    (continuing)"
 }
 
 check_fast()
 {
     rm -rf "$BUILD/results"
     build_for_tests
-    step "unit tests, fuzzing, qtests, style, the build's error messages"
+    step "unit tests, fuzzing, qtests, style, error messages of the build, other versions"
     mkdir -p "$BUILD/results"
     "$TOP/scripts/check-setup.sh" >"$BUILD/results/setup.tap" 2>&1 || true
     # shellcheck disable=SC2086 # a list
@@ -63,11 +71,37 @@ check()
     try "$TOP/scripts/lab.sh" main.py "$@"
 }
 
-# What Debian's QEMU does without us is measured too.
+# The same tests on another QEMU that UPSTREAM pins. Without results, the report
+# counts a suite as failed.
+check_other()
+{
+    series=$1
+    step "building QEMU $series, too (minutes the first time)"
+    # shellcheck disable=SC2016,SC2046 # the inner shell expands them; a list of targets
+    if ! logged "qemu-$series" "$in_base" sh -c 'scripts/qemu-source.sh --qemu "$0" &&
+        scripts/qemu.sh --qemu "$0" qemu-system-x86_64 "$@"' "$series" $(test_programs); then
+        echo "    QEMU $series could not be built (continuing)"
+        return
+    fi
+    step "qtests of QEMU $series"
+    try "$in_base" python3 scripts/check.py "qtest-$series"
+    try "$TOP/scripts/lab.sh" main.py --qemu "$series" all
+}
+
+check_all()
+{
+    check all
+    others=$(other_qemus)
+    for other in $others; do
+        check_other "$other"
+    done
+}
+
+# Debian's unmodified QEMU is measured, too.
 bench()
 {
     build
-    step "building Debian's QEMU as it is, to compare with (minutes the first time)"
+    step "building Debian's unmodified QEMU, for comparison (minutes the first time)"
     logged qemu-plain "$in_base" sh -c 'scripts/qemu-source.sh --plain &&
         scripts/qemu.sh --plain qemu-system-x86_64' || die "Debian's QEMU could not be built"
     step "counting instructions"
@@ -101,8 +135,9 @@ check)
     report lab
     ;;
 check-all)
-    check all
-    report lab
+    check_all
+    # shellcheck disable=SC2046 # a list
+    report lab $(other_qemus | sed 's/.*/qtest-& lab-&/')
     ;;
 fuzz)
     case ${RUNS:-1} in
