@@ -28,7 +28,10 @@ out=$TOP/build/$name
 # no more than it has to and no stale header hides a mistake.
 overlay()
 {
-    (cd "$TOP" && find hw include qapi tests/qtest -type f -print | sort) >"$source/.overlay.new"
+    (cd "$TOP" && {
+        find hw include qapi tests/qtest -type f -print
+        find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -print
+    } | sort) >"$source/.overlay.new"
     [ ! -e "$source/.overlay" ] || comm -23 "$source/.overlay" "$source/.overlay.new" |
         while read -r file; do
             rm -f "$source/$file"
