@@ -170,6 +170,33 @@ static void check_recovered(void *opaque, const XenHostmemView *view)
     g_assert_true(!room || f->rules.quota < FAKE_SIZE);
 }
 
+static void count_unrecovered(void *opaque, const XenHostmemView *view)
+{
+    unsigned *n = opaque;
+
+    switch (view->state) {
+    case XEN_HOSTMEM_STATE_TRAPPED:
+        *n += xen_hostmem_reason_may_pass(view->reason);
+        break;
+    case XEN_HOSTMEM_STATE_MAPPED:
+    case XEN_HOSTMEM_STATE_STALE:
+    case XEN_HOSTMEM_STATE_QUARANTINED:
+        break;
+    default:
+        *n += 1;
+        break;
+    }
+}
+
+/* Is there something that more time may change? */
+static bool is_recovering(FakeGuest *f)
+{
+    unsigned n = 0;
+
+    xen_hostmem_window_look(f->w, count_unrecovered, &n);
+    return n || f->woken || !g_queue_is_empty(&f->posted);
+}
+
 static void recover(FakeGuest *f)
 {
     f->import_error = 0;
@@ -178,6 +205,9 @@ static void recover(FakeGuest *f)
     for (int second = 0; second < 200; second++) {
         fake_pass(f, 1000);
         fake_answer_all(f);
+        if (!is_recovering(f)) {
+            break;
+        }
     }
     xen_hostmem_window_look(f->w, check_recovered, f);
 }

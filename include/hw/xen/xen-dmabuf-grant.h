@@ -7,6 +7,7 @@
 #ifndef HW_XEN_DMABUF_GRANT_H
 #define HW_XEN_DMABUF_GRANT_H
 
+#include "qapi/error.h"
 #include "hw/xen/xen_backend_ops.h"
 
 typedef struct XenDmabufGranter XenDmabufGranter;
