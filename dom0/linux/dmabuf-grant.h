@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
 /*
  * User interface of the dmabuf-grant module: grant the pages of a dma-buf to
- * another domain, and find out when that domain has let go of them.
+ * another domain, and find out when that domain has unmapped them.
  *
  * Every import belongs to the file descriptor through which it was made. When
  * that descriptor is closed, or its owner dies, the kernel releases all of its
@@ -35,8 +35,8 @@ struct xen_dmabuf_grant_import {
 	__u64 offset;		/* in: bytes from the start, multiple of 4096 */
 	__u32 nr_pages;		/* in: pages of 4096 bytes, 1 or more */
 	__u32 flags;		/* in: 0 */
-	__u64 refs;		/* in: address of nr_pages __u32; out: there */
-	__u64 handle;		/* out: names the import, never 0 */
+	__u64 refs;		/* in: address of __u32[nr_pages], filled in */
+	__u64 handle;		/* out: handle of the import, never 0 */
 };
 
 /*

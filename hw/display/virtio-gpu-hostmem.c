@@ -15,10 +15,10 @@
 #include <cpuid.h>
 #endif
 
-#define PAGE_BYTES          4096    /* what the guest maps at least */
+#define PAGE_BYTES          4096    /* smallest size that a guest can map */
 #define UNKNOWN_BITS        64
 
-/* Bits of an address that the host's CPU, and so a guest of Xen, can have. */
+/* Physical address bits of the host's CPU; a guest of Xen has the same. */
 static unsigned host_phys_bits(void)
 {
 #ifdef __x86_64__
@@ -31,7 +31,7 @@ static unsigned host_phys_bits(void)
     return UNKNOWN_BITS;
 }
 
-/* Bits of an address in the guest */
+/* Physical address bits in the guest */
 static unsigned guest_phys_bits(void)
 {
     unsigned bits = 0;
@@ -53,21 +53,21 @@ bool virtio_gpu_check_hostmem(uint64_t size, Error **errp)
 
     if (size < PAGE_BYTES) {
         error_setg(errp, "hostmem=%" PRIu64 " is smaller than a page: it is in "
-                   "bytes unless it has a suffix, as in hostmem=256M", size);
+                   "bytes, unless it has a suffix as in hostmem=256M", size);
         return false;
     }
     if (size > limit) {
-        /* RAM is below it, and a BAR lies at a multiple of its size. */
+        /* RAM starts at 0 and a BAR is aligned to its size: half is the most */
         down = size_to_str(limit);
-        error_setg(errp, "hostmem is too large for the guest, whose addresses "
-                   "have %u bits: use at most %s", bits, down);
+        error_setg(errp, "hostmem is too large for the guest's physical "
+                   "addresses of %u bits: use at most %s", bits, down);
         return false;
     }
     if (!is_power_of_2(size)) {
         up = size_to_str(pow2ceil(size));
         down = size_to_str(pow2floor(size));
-        error_setg(errp, "hostmem is not a power of two, as the size of a PCI "
-                   "BAR has to be: use %s or %s", down, up);
+        error_setg(errp, "hostmem is the size of a PCI BAR and must be a power "
+                   "of two: use %s or %s", down, up);
         return false;
     }
     return true;

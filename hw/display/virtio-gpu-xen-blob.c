@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: a blob's commands
+ * Virtio GPU: host visible memory on Xen: map and unmap commands
  *
  * A command that has to wait for the guest is deferred: it leaves the control
- * queue, which goes on (I3).  Commands for one resource keep their order: what
- * comes while one is deferred waits behind it.
+ * queue, so that the queue does not stall (I3).  Commands for one resource keep
+ * their order: while one is deferred, later ones are deferred behind it.
  */
 
 #include "qemu/osdep.h"
@@ -16,7 +16,7 @@
 
 #include <virglrenderer.h>
 
-/* Deferring */
+/* Deferred commands */
 
 static VirtIOGPUXenResult defer(struct virtio_gpu_ctrl_command *cmd,
                                 uint32_t resource_id)
@@ -39,7 +39,7 @@ static struct virtio_gpu_ctrl_command *find_deferred(VirtIOGPU *g,
     return NULL;
 }
 
-/* Back into the control queue, before what came later, and in order. */
+/* Move them back to the head of the control queue, in order. */
 static void resume_deferred(VirtIOGPU *g, uint32_t resource_id)
 {
     struct virtio_gpu_ctrl_command *cmd, *last = NULL;
@@ -76,7 +76,7 @@ static void end_map(VirtIOGPU *g, uint32_t resource_id, bool mapped)
     struct virtio_gpu_ctrl_command *cmd = find_deferred(g, resource_id);
 
     if (!mapped) {
-        /* This is not within a command, so any context may be current. */
+        /* Called outside a command, so any context may be current. */
         virgl_renderer_force_ctx_0();
         virgl_renderer_resource_unmap(resource_id);
     }
@@ -106,13 +106,13 @@ void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id,
         end_map(g, resource_id, false);
         break;
     case XEN_HOSTMEM_UNMAPPED:
-        /* What waited for it finds nothing mapped, and is done. */
+        /* The deferred commands run again, and find that nothing is mapped. */
         break;
     }
     resume_deferred(g, resource_id);
 }
 
-/* MAP: returns 0 if it is mapped, -EINPROGRESS if it will be, or an error. */
+/* Returns 0 if it is mapped, -EINPROGRESS if that is pending, or an error. */
 static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
                         uint64_t offset)
 {
@@ -125,7 +125,7 @@ static int map_resource(VirtIOGPU *g, struct virtio_gpu_simple_resource *res,
     ret = virgl_renderer_resource_map(res->resource_id, &buf.host, &size);
     trace_virtio_gpu_xen_renderer_map(res->resource_id, ret);
     if (ret) {
-        /* Mapped already, or not mappable */
+        /* Already mapped, or cannot be mapped */
         qemu_log_mask(LOG_GUEST_ERROR, "%s: failed to map virgl resource: "
                       "%s\n", __func__, strerror(-ret));
         return -EIO;
@@ -201,7 +201,10 @@ virtio_gpu_xen_unmap_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     }
 }
 
-/* The renderer's reset forgets its resources, and leaves them mapped here. */
+/*
+ * A reset of the renderer destroys its resources but leaves them mapped in this
+ * process.
+ */
 static void unmap_all(VirtIOGPU *g)
 {
     struct virtio_gpu_simple_resource *res;

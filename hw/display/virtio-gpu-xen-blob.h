@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: what its files share
+ * Virtio GPU: host visible memory on Xen: internal declarations
  */
 #ifndef HW_DISPLAY_VIRTIO_GPU_XEN_BLOB_H
 #define HW_DISPLAY_VIRTIO_GPU_XEN_BLOB_H
@@ -10,18 +10,19 @@
 /**
  * virtio_gpu_xen_settled: XenHostmemSettled of the device, @opaque
  *
- * Answers the command that waited for the resource, or has it processed anew.
+ * Answers the command that waited for the resource, and resumes the commands
+ * that are deferred behind it.
  */
 void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id,
                             XenHostmemResult result);
 
 /**
- * virtio_gpu_xen_export: the dma-buf of a blob's memory
+ * virtio_gpu_xen_export: export a blob's memory as a dma-buf
  * @buf: @size is set; @dmabuf, @reason and @shared_memory are filled in
  *
- * Sets @buf->dmabuf to a descriptor that the caller owns, or to -1 and
- * @buf->reason to why there is none.  Also XenHostmemExport of the device;
- * @opaque is not used.
+ * Sets @buf->dmabuf to a descriptor that the caller owns, or to -1 with the
+ * cause in @buf->reason.  Also the device's XenHostmemExport; @opaque is not
+ * used.
  */
 void virtio_gpu_xen_export(void *opaque, uint32_t resource_id,
                            XenHostmemBuffer *buf);

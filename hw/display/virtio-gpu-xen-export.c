@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: the dma-buf of a blob
+ * Virtio GPU: host visible memory on Xen: exporting a blob as a dma-buf
  */
 
 #include "qemu/osdep.h"
@@ -13,9 +13,9 @@
 #include <sys/ioctl.h>
 #include <virglrenderer.h>
 
-#define PAGE_BYTES 4096     /* of a grant, and of x86 */
+#define PAGE_BYTES 4096     /* page size of grants, and of x86 */
 
-/* Tried until it can be opened: the module may be loaded at any time. */
+/* Retried until it opens: the module may be loaded at any time. */
 static int udmabuf_device(void)
 {
     static int fd = -1;
@@ -26,7 +26,7 @@ static int udmabuf_device(void)
     return fd;
 }
 
-/* @otherwise: the reason if it is not that. */
+/* @otherwise: the reason to use unless file descriptors ran out. */
 static XenHostmemReason reason_of_failure(XenHostmemReason otherwise)
 {
     return xen_hostmem_out_of_descriptors() ?
@@ -47,12 +47,12 @@ static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
     if (device < 0) {
         buf->reason = reason_of_failure(XEN_HOSTMEM_REASON_NO_UDMABUF);
     } else {
-        /* udmabuf insists; if the seals are sealed it will say so. */
+        /* udmabuf requires this seal: without it the ioctl fails. */
         fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK);
         fd = ioctl(device, UDMABUF_CREATE, &create);
         if (fd < 0) {
             warn_report_once("virtio-gpu: UDMABUF_CREATE of %" PRIu64
-                             " bytes: %s", (uint64_t)create.size,
+                             " bytes failed: %s", (uint64_t)create.size,
                              strerror(errno));
             buf->reason = reason_of_failure(XEN_HOSTMEM_REASON_UDMABUF_FAILED);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: host visible memory on Xen: without virglrenderer 1.0, which
- * blobs need
+ * Virtio GPU: host visible memory on Xen: stubs for virglrenderer before 1.0,
+ * which has no blobs
  */
 
 #include "qemu/osdep.h"
@@ -14,8 +14,8 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
 
     if (gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO ||
         gl->xen_hostmem_quota) {
-        error_setg(errp, "xen-hostmem needs a QEMU with virglrenderer 1.0 or "
-                   "newer");
+        error_setg(errp, "xen-hostmem requires a QEMU built with virglrenderer "
+                   "1.0 or newer");
         return false;
     }
     return true;

@@ -25,8 +25,8 @@ static bool check_quota(VirtIOGPUGL *gl, Error **errp)
 
     if (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
         gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF) {
-        error_setg(errp, "xen-hostmem=%s grants nothing: remove "
-                   "xen-hostmem-quota",
+        error_setg(errp, "xen-hostmem-quota has no effect with xen-hostmem=%s: "
+                   "remove xen-hostmem-quota",
                    XenHostmemPolicy_str(gl->xen_hostmem_policy));
         return false;
     }
@@ -37,7 +37,7 @@ static bool check_quota(VirtIOGPUGL *gl, Error **errp)
     }
     if (gl->xen_hostmem_quota > hostmem) {
         error_setg(errp, "xen-hostmem-quota is larger than the window: raise "
-                   "hostmem, or lower the quota to %" PRIu64, hostmem);
+                   "hostmem, or lower the quota to at most %" PRIu64, hostmem);
         return false;
     }
     return true;
@@ -54,13 +54,13 @@ static bool check_properties(VirtIOGPUGL *gl, Error **errp)
         return true;
     }
     if (!xen_enabled()) {
-        error_setg(errp, "%s is for guests of Xen: remove it, or let xl start "
-                   "this guest", property);
+        error_setg(errp, "%s is for guests of Xen only: remove it, or start "
+                   "this guest with xl", property);
         return false;
     }
     if (!virtio_gpu_hostmem_enabled(VIRTIO_GPU_BASE(gl)->conf)) {
-        error_setg(errp, "%s needs a window: add hostmem=SIZE, or remove %s",
-                   property, property);
+        error_setg(errp, "%s requires a host memory window: add hostmem=SIZE, "
+                   "or remove %s", property, property);
         return false;
     }
     return !gl->xen_hostmem_quota || check_quota(gl, errp);
@@ -93,8 +93,8 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
         return true;
     }
     if (!virtio_gpu_blob_enabled(b->conf)) {
-        error_setg(errp, "hostmem is for blobs: add blob=on, or remove "
-                   "hostmem");
+        error_setg(errp, "hostmem requires blob resources: add blob=on, or "
+                   "remove hostmem");
         return false;
     }
     gl->xen_hostmem = xen_hostmem_new(&cfg, errp);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a map and an unmap cost QEMU, in instructions
+ * The cost of a map and an unmap for QEMU, in instructions
  *
- * For callgrind, which counts only while it is toggled on. A peer stands for
- * kernel and guest: it is as small as can be, and instructions.py takes off
- * what its functions, named peer_*, and main() cost themselves. The fake guest
- * of the unit tests would not do: it checks everything after each step, and is
- * made for 64 pages.
+ * Run it under callgrind, which counts only while it is toggled on. A minimal
+ * peer replaces the kernel and the guest; instructions.py subtracts the cost of
+ * its own functions, named peer_*, and of main(). The fake guest of the unit
+ * tests is not suitable: it checks everything after each step, and has only 64
+ * pages.
  *
- * The ring is the real one, and what frontend.c and device.c do around it is
- * done here.
+ * The ring is the real one; the code that frontend.c and device.c have around
+ * it is repeated here.
  */
 
 #include "qemu/osdep.h"
@@ -18,7 +18,7 @@
 #include "hw/xen/hostmem/window.h"
 
 #define OTHER_PAGES     16
-#define WARM_UP         4       /* until hash tables have their size */
+#define WARM_UP         4       /* until hash tables have grown */
 #define BURST           64      /* maps before the guest answers any */
 #define SLOTS           __CONST_RING_SIZE(xen_hostmem, XEN_HOSTMEM_PAGE_SIZE)
 
@@ -29,17 +29,17 @@ typedef struct Peer {
     uint32_t *refs;
     RING_IDX answered;
     bool woken;
-    unsigned unsettled;         /* blobs that are waited for */
+    unsigned unsettled;         /* calls for which settled() is due */
     uint32_t table_full_at;     /* imports of that many pages fail */
     uint64_t next_handle;
     uint64_t requests;
     int64_t now;
 } Peer;
 
-/* One line of the table. */
+/* One row of the table. */
 typedef struct Scenario {
     uint64_t pages, others, trapped, gref_pages;
-    const char *why;            /* the others are trapped */
+    const char *why;            /* why blobs are trapped */
 } Scenario;
 
 /* The kernel */
@@ -69,7 +69,7 @@ static void peer_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
     g_assert_not_reached();
 }
 
-/* QEMU, around the window */
+/* QEMU's side of the window */
 
 static bool qemu_post(void *opaque, const XenHostmemRequest *req,
                       const uint32_t *refs)
@@ -123,7 +123,7 @@ static const XenHostmemOps peer_ops = {
     .now_ms = peer_now,
 };
 
-/* What frontend_event() does. */
+/* Does the same as frontend_event(). */
 static void G_NO_INLINE qemu_event(Peer *p)
 {
     XenHostmemReply reply;
@@ -134,7 +134,7 @@ static void G_NO_INLINE qemu_event(Peer *p)
     xen_hostmem_window_post(p->w);
 }
 
-/* The guest: answers the oldest request. False: there is none. */
+/* The guest: answers the oldest request. Returns false if there is none. */
 static bool peer_answer(Peer *p)
 {
     const struct xen_hostmem_request *req;
@@ -155,7 +155,7 @@ static bool peer_answer(Peer *p)
 
 /* Counting */
 
-/* CALLGRIND_ZERO_STATS leaves some behind: the totals differ from the sum. */
+/* CALLGRIND_ZERO_STATS does not reset all: the totals differ from the sum. */
 static void peer_begin(void)
 {
     CALLGRIND_DUMP_STATS_AT("before");
@@ -166,7 +166,7 @@ static void peer_end(const char *what)
     CALLGRIND_DUMP_STATS_AT(what);
 }
 
-/* The main loop: until nobody has anything to do. */
+/* The main loop and the guest, until both are idle. */
 static void peer_run(Peer *p)
 {
     for (;;) {
@@ -194,7 +194,7 @@ static int peer_open(void)
     return fd;
 }
 
-/* The main loop has not run yet when it returns. */
+/* Does not run the main loop. */
 static void peer_ask(Peer *p, uint32_t blob, uint64_t first, uint64_t pages,
                      bool exportable)
 {
@@ -246,7 +246,7 @@ static void peer_tick(Peer *p)
 
 /* Scenarios */
 
-/* A quota that lets @pages pages be granted to what is no ring. */
+/* A quota of which blobs other than rings can use @pages pages. */
 static uint64_t quota_for(uint64_t pages)
 {
     uint64_t quota = pages;
@@ -260,7 +260,7 @@ static uint64_t quota_for(uint64_t pages)
 static void peer_init(Peer *p, const Scenario *s)
 {
     uint32_t nr_refs = s->gref_pages * XEN_HOSTMEM_REFS_PER_PAGE;
-    /* Larger than the one measured: its end is no room for them. */
+    /* Trapped blobs are larger, so unmapping the measured one does not help. */
     uint64_t size = s->pages + s->others * OTHER_PAGES +
                     s->trapped * (s->pages + 1) + BURST * s->pages;
     XenHostmemRules rules = {
@@ -278,13 +278,13 @@ static void peer_init(Peer *p, const Scenario *s)
     p->refs = g_new0(uint32_t, nr_refs);
     SHARED_RING_INIT(p->page);
     p->ring = xen_hostmem_ring_new(p->page, p->refs, nr_refs);
-    /* Twice: a quota as large as the window would be none. */
+    /* Twice the size: a quota as large as the window limits nothing. */
     p->w = xen_hostmem_window_new(2 * size * XEN_HOSTMEM_PAGE_SIZE, &rules,
                                   &peer_ops, p);
     xen_hostmem_window_arrived(p->w, nr_refs / 4);
 }
 
-/* Returns the first page behind them. */
+/* Returns the first page after them. */
 static uint64_t peer_map_others(Peer *p, const Scenario *s)
 {
     bool exportable = strcmp(s->why, "not-exportable");
@@ -307,19 +307,19 @@ static void count_state(void *opaque, const XenHostmemView *view)
     n[view->state]++;
 }
 
-/* That the scenario is the one that its name says. */
+/* Check that the blobs are granted and trapped as the scenario requires. */
 static void check(Peer *p, const Scenario *s, unsigned measured)
 {
     unsigned n[XEN_HOSTMEM_STATE_GONE + 1] = { 0 };
 
-    xen_hostmem_window_look(p->w, count_state, n);
+    xen_hostmem_window_foreach(p->w, count_state, n);
     g_assert_cmpuint(n[XEN_HOSTMEM_STATE_MAPPED], ==, s->others + measured);
     g_assert_cmpuint(n[XEN_HOSTMEM_STATE_TRAPPED], ==, s->trapped);
 }
 
 /*
- * The device is reset while a driver that has just come answers nothing. Rings
- * are queued first, so that the queue's order is not that of the window.
+ * The device is reset while a driver that has just connected does not answer.
+ * Rings are queued first, so that the queue and the window differ in order.
  */
 static void peer_measure_reset(const Scenario *s)
 {
@@ -387,7 +387,7 @@ static void peer_measure(const Scenario *s)
         peer_end("burst");
         check(&p, s, BURST);
     }
-    /* The rest is the end of the process's. */
+    /* Not freed: the process exits. */
 }
 
 int main(int argc, char **argv)

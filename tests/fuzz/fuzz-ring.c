@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz the ring: the frontend writes whatever it likes into the shared pages,
- * at any time. Holds R22 (no unbounded work, nothing out of bounds) and that
- * each reply answers one request that was posted and not answered (I4).
+ * Fuzz the ring: the frontend writes anything to the shared pages at any time.
+ * Checks R22 (no unbounded work, nothing out of bounds), and that each reply
+ * answers a posted request that has not been answered before (I4).
  */
 
 #include "qemu/osdep.h"
@@ -44,7 +44,7 @@ static void post(Fuzz *f)
     bool map = req.operation == XEN_HOSTMEM_OP_MAP;
 
     if (f->outstanding[req.id][req.operation]) {
-        return;                         /* the window never does that */
+        return;                         /* the window never posts it twice */
     }
     if (xen_hostmem_ring_post(f->ring, &req, map ? refs : NULL)) {
         f->outstanding[req.id][req.operation] = 1;
@@ -55,7 +55,7 @@ static void next(Fuzz *f)
 {
     XenHostmemReply reply;
 
-    /* As device.c: until it is empty; no more often than there are slots. */
+    /* As in frontend.c: until it is empty, at most one reply per slot. */
     for (unsigned i = 0; i <= SLOTS; i++) {
         if (xen_hostmem_ring_next(f->ring, &reply) !=
             XEN_HOSTMEM_RING_REPLY) {
@@ -70,7 +70,7 @@ static void next(Fuzz *f)
     g_assert_not_reached();
 }
 
-/* Any octets of the page. */
+/* Overwrite any octets of the page. */
 static void scribble(Fuzz *f)
 {
     size_t at = (octet(f) << 8 | octet(f)) % XEN_HOSTMEM_PAGE_SIZE;
@@ -81,7 +81,7 @@ static void scribble(Fuzz *f)
     }
 }
 
-/* A response as a frontend writes it, or nearly so. */
+/* Write a response that is valid or nearly valid. */
 static void respond(Fuzz *f)
 {
     uint8_t what = octet(f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz a whole session: each octet is a choice. See tests/unit/hostmem-session.h for
- * what holds after each step and at the end.
+ * Fuzz a whole session: each octet is a choice. tests/unit/hostmem-session.h
+ * lists the checks after each step and at the end.
  */
 
 #include "qemu/osdep.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What libFuzzer calls. */
+/* The function that libFuzzer calls. */
 #ifndef FUZZ_H
 #define FUZZ_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: the hostmem BAR without Xen, and what QEMU says to wrong options
+ * Virtio GPU: the hostmem BAR without Xen, and errors for wrong options
  *
- * Xen is not here. These hold that nothing changes where it is not, and that
- * the backend is nobody's to create by hand.
+ * A qtest cannot run on Xen. These tests check that nothing changes without it,
+ * and that the user cannot create the backend.
  */
 
 #include "qemu/osdep.h"
@@ -27,7 +27,7 @@ static uint64_t read_cap64(QPCIDevice *dev, uint8_t lo, uint8_t hi)
            (uint64_t)qpci_config_readl(dev, hi) << 32;
 }
 
-/* The offset of the capability of shared memory region @id, or 0. */
+/* The offset of the capability for shared memory region @id, or 0. */
 static uint8_t find_shm_cap(QPCIDevice *dev, uint8_t id)
 {
     uint8_t at = 0;
@@ -48,7 +48,7 @@ static QTestState *start_gpu(void)
                        "virtio-gpu-pci,addr=%d,hostmem=256M", GPU_SLOT);
 }
 
-/* What the guest's driver looks for (R6). */
+/* The window as the guest's driver looks for it (R6). */
 static void test_window_shape(void)
 {
     QTestState *qts = start_gpu();
@@ -102,7 +102,7 @@ static void test_no_trap_region(void)
     qtest_quit(qts);
 }
 
-/* What QEMU prints when it is started with @device and gives up. */
+/* Returns the errors of a QEMU that fails to start with @device. */
 static char *start_and_fail(const char *device)
 {
     const char *argv[] = {
@@ -140,7 +140,7 @@ static void test_errors(void)
     }
 }
 
-/* Without Xen there is nothing to see, and nobody stumbles. */
+/* Without Xen the monitor commands succeed and return nothing. */
 static void test_monitor(void)
 {
     QTestState *qts = start_gpu();

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include "hostmem-fake-guest.h"
 
-/* A reference says which import's which page it is. */
+/* A reference encodes its import and the page of the import. */
 static uint32_t make_ref(uint64_t handle, uint32_t page)
 {
     return (uint32_t)(handle << 8 | page) + 1;
@@ -38,9 +38,9 @@ static FakeImport *get_import(FakeGuest *f, uint64_t handle)
     return &g_array_index(f->imports, FakeImport, handle);
 }
 
-/* The oracle */
+/* Invariants */
 
-/* I2: whatever the guest has mapped is still imported. */
+/* I2: all pages that the guest has mapped are still imported. */
 static void check_frames(FakeGuest *f)
 {
     for (unsigned i = 0; i < FAKE_PAGES; i++) {
@@ -67,7 +67,7 @@ static void check_access(FakeGuest *f, const FakeBlob *b, unsigned page)
     }
 }
 
-/* I5: what is granted is counted right, and within the quota. */
+/* I5: the granted pages are counted correctly, and within the quota. */
 static void check_quota(FakeGuest *f)
 {
     uint64_t granted = 0;
@@ -94,7 +94,7 @@ void fake_check(FakeGuest *f)
     }
 }
 
-/* What the window asks for */
+/* Window operations */
 
 static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
                        uint32_t *refs, uint64_t *handle)
@@ -128,7 +128,7 @@ static int fake_release(void *opaque, uint64_t handle, bool confirmed)
     g_assert_true(import->live);
     for (unsigned i = 0; i < FAKE_PAGES; i++) {
         if (f->frames[i] && ref_handle(f->frames[i]) == handle) {
-            /* Without proof, only a lie gets here with @confirmed. */
+            /* The fake frontend must not lie to a kernel without proof. */
             g_assert_true(f->proves || !confirmed);
             return -EBUSY;
         }
@@ -246,7 +246,7 @@ static void fake_settled(void *opaque, uint32_t blob, XenHostmemResult result)
         g_assert_cmpint(xen_hostmem_window_status(f->w, blob), ==, 0);
         g_assert_cmpint(b->use, ==, FAKE_MAP_PENDING);
         b->use = FAKE_IN_USE;
-        /* xen-hostmem=granted: not told before, unless the driver left. */
+        /* xen-hostmem=granted: fully mapped, unless the driver has left. */
         g_assert_true(f->rules.trap || !f->connected || is_granted(f, b));
         break;
     case XEN_HOSTMEM_REFUSED:
@@ -325,7 +325,7 @@ static void drop_posted(FakeGuest *f)
 
 void fake_guest_free(FakeGuest *f)
 {
-    /* The domain's end: afterwards nothing may be left but what was lied. */
+    /* At the end of the domain everything must be released. */
     f->proves = true;
     fake_forget_frames(f);
     xen_hostmem_window_free(f->w);
@@ -368,7 +368,7 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
             .host = g_steal_pointer(&host),
         };
     } else if (dmabuf >= 0) {
-        /* Taken over on error as well. */
+        /* The window owns it on error, too. */
         g_assert_cmpint(fcntl(dmabuf, F_GETFD), ==, -1);
     }
     fake_check(f);
@@ -387,8 +387,8 @@ int fake_map_ring(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages)
                XEN_HOSTMEM_REASON_NONE);
 }
 
-int fake_map_undmabufed(FakeGuest *f, uint32_t blob, uint64_t first,
-                        uint64_t pages, XenHostmemReason reason)
+int fake_map_no_dmabuf(FakeGuest *f, uint32_t blob, uint64_t first,
+                       uint64_t pages, XenHostmemReason reason)
 {
     return map(f, blob, first, pages, -1, false, reason);
 }
@@ -399,7 +399,7 @@ int fake_unmap(FakeGuest *f, uint32_t blob)
     int rc;
 
     if (b->use == FAKE_IN_USE) {
-        /* A guest has let go of it before it asks. */
+        /* The guest stops using it before it asks for the unmap. */
         b->use = FAKE_UNMAP_PENDING;
     }
     rc = xen_hostmem_window_unmap(f->w, blob);
@@ -450,7 +450,7 @@ void fake_leave(FakeGuest *f)
 {
     fake_leaving(f);
     fake_forget_frames(f);
-    fake_check(f);           /* its trapped accesses are served meanwhile */
+    fake_check(f);              /* accesses are trapped meanwhile */
     disconnect(f, true);
 }
 
@@ -498,7 +498,7 @@ void fake_answer_nth(FakeGuest *f, unsigned n, int32_t status)
     g_assert_nonnull(r);
     if (r->req.operation == XEN_HOSTMEM_OP_MAP &&
         !get_import(f, ref_handle(r->refs[0]))->live) {
-        /* Too late, and Xen maps no reference that has ended. */
+        /* The import has been released, so Xen does not map it any more. */
         g_assert_true(f->leaving);
         status = XEN_HOSTMEM_EIO;
     }
@@ -542,7 +542,7 @@ void fake_pass(FakeGuest *f, int64_t ms)
     }
 }
 
-/* What device.c's BH does. */
+/* Does the same as the BH in device.c. */
 void fake_pump(FakeGuest *f)
 {
     f->woken = false;

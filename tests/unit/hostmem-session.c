@@ -53,12 +53,12 @@ static void step_map(Session *s)
     }
     switch (pick(s, 8)) {
     case 0:
-        fake_map_undmabufed(s->f, blob, first, pages,
-                            XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
+        fake_map_no_dmabuf(s->f, blob, first, pages,
+                           XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
         break;
     case 1:
-        fake_map_undmabufed(s->f, blob, first, pages,
-                            XEN_HOSTMEM_REASON_NO_DESCRIPTORS);
+        fake_map_no_dmabuf(s->f, blob, first, pages,
+                           XEN_HOSTMEM_REASON_NO_DESCRIPTORS);
         break;
     case 2 ... 3:
         fake_map_ring(s->f, blob, first, pages);
@@ -82,7 +82,7 @@ static void step_answer(Session *s)
 
 static void leave(Session *s)
 {
-    /* To prove what it says is up to the provider. */
+    /* Only a provider that proves releases detects a lie. */
     if (!s->f->leaving && pick(s, 2)) {
         fake_leaving(s->f);
     } else if (s->f->proves && !pick(s, 4)) {
@@ -154,7 +154,7 @@ void session_step(Session *s)
     }
 }
 
-/* Nothing that time heals is left after some time without any shortage. */
+/* Temporary reasons are gone after some time without any shortage. */
 static void check_recovered(void *opaque, const XenHostmemView *view)
 {
     FakeGuest *f = opaque;
@@ -166,7 +166,7 @@ static void check_recovered(void *opaque, const XenHostmemView *view)
         return;
     }
     g_assert_cmpint(view->reason, ==, XEN_HOSTMEM_REASON_QUOTA);
-    /* What is kept for rings is not room. */
+    /* The part reserved for rings cannot be used by other blobs. */
     g_assert_true(!room || f->rules.quota < FAKE_SIZE);
 }
 
@@ -209,7 +209,7 @@ static void recover(FakeGuest *f)
             break;
         }
     }
-    xen_hostmem_window_look(f->w, check_recovered, f);
+    xen_hostmem_window_foreach(f->w, check_recovered, f);
 }
 
 void session_recover(Session *s)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sessions of a scripted guest: any order of maps, unmaps, resets, shortages
- * and frontend doings, for the random test and for the fuzzer
+ * and actions of the frontend, for the random test and for the fuzzer
  */
 #ifndef HOSTMEM_SESSION_H
 #define HOSTMEM_SESSION_H
 
 #include "hostmem-fake-guest.h"
 
-/* Where the choices come from: a number below @n. */
+/* Source of choices: returns a number below @n. */
 typedef unsigned SessionPick(void *source, unsigned n);
 
 typedef struct Session {
@@ -17,21 +17,21 @@ typedef struct Session {
     void *source;
 } Session;
 
-/* The rules and the provider's kind are the first choices. */
+/* The first choices are the rules and whether the provider proves releases. */
 void session_start(Session *s, SessionPick *pick, void *source);
 
-/* The fake guest holds I1, I2, I5 and I7 after it. */
+/* One step; the fake guest checks I1, I2, I5 and I7 after it. */
 void session_step(Session *s);
 
-/* One of the guest's driver, the kernel or time alone. */
+/* A step of the guest's driver, the kernel or the clock, but not of the GPU. */
 void session_step_others(Session *s);
 
-/* The shortages end, and the guest does what it is asked, for a while. */
+/* For a while there are no shortages, and the guest obeys all requests. */
 void session_recover(Session *s);
 
 /*
- * From here on the guest does what it is asked: all must come to an end (I3),
- * and nothing may leak (I8).
+ * As above, then unmaps all blobs: everything must complete (I3), and nothing
+ * may leak (I8).
  */
 void session_finish(Session *s);
 

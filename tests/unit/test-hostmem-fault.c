@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory that may be gone when it is touched (I4)
+ * Access to memory that may disappear (I4)
  */
 
 #include "qemu/osdep.h"
@@ -45,7 +45,7 @@ static void test_truncated(void)
     close(fd);
 }
 
-/* As in QEMU's main thread, where a signalfd takes it. */
+/* As in QEMU's main thread, which reads it from a signalfd. */
 static void test_blocked(void)
 {
     sigset_t sigbus, before, after;
@@ -58,7 +58,7 @@ static void test_blocked(void)
     g_assert_true(sigismember(&after, SIGBUS));
 }
 
-/* SIGBUS that is not ours still goes to whom it went before. */
+/* Other SIGBUS signals still reach the previous handler. */
 static sig_atomic_t handled;
 
 static void handler(int sig)

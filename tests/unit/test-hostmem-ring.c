@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ring: what a frontend may write into the shared pages, and does
+ * The ring, with a frontend that writes valid and invalid responses
  */
 
 #include "qemu/osdep.h"
 #include "hw/xen/hostmem/ring.h"
 
 #define NR_REFS 64
-#define SLOTS   64      /* of a ring page, as the wire header lays it out */
+#define SLOTS   64      /* of a ring page, according to the wire header */
 
 typedef struct Fixture {
     xen_hostmem_sring_t *page;
@@ -54,7 +54,7 @@ static void answer(Fixture *f, uint64_t id, uint8_t op, int32_t status)
     f->page->rsp_prod = f->answered;
 }
 
-/* Octets as the specification draws them. */
+/* The octets of a request are as specified. */
 static void test_wire(void)
 {
     static const uint8_t expected[32] = {
@@ -78,7 +78,7 @@ static void test_wire(void)
     fixture_fini(&f);
 }
 
-/* R8: references of an unanswered request stay as they are. */
+/* R8: the references of an unanswered request are not overwritten. */
 static void test_buffer(void)
 {
     XenHostmemReply reply;
@@ -122,7 +122,7 @@ static void test_full(void)
     fixture_fini(&f);
 }
 
-/* R22: answers to nothing, to another operation, twice. */
+/* R22: responses to no request, for another operation, repeated. */
 static void test_unexpected(void)
 {
     XenHostmemReply reply;
@@ -146,7 +146,7 @@ static void test_unexpected(void)
     fixture_fini(&f);
 }
 
-/* R22: indexes ahead of the requests, and far behind. */
+/* R22: indexes ahead of the requests, or far behind. */
 static void test_broken(void)
 {
     static const RING_IDX prods[] = { 2, 65, 1000, 0x80000000, UINT32_MAX };
@@ -165,7 +165,7 @@ static void test_broken(void)
     }
 }
 
-/* R15: a status that is none becomes EIO. */
+/* R15: an unknown status becomes EIO. */
 static void test_status(void)
 {
     static const int32_t from[] = { 0, -2, -5, -12, -17, -19, -22,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Room and rules: the quota, what is kept for rings, the policies, and the
- * recovery of what was trapped for lack of something (I5)
+ * Room and rules: the quota, its part reserved for rings, the policies, and
+ * retries for blobs that were trapped for a temporary reason (I5)
  */
 
 #include "qemu/osdep.h"
@@ -32,7 +32,7 @@ static void unmap_granted(FakeGuest *f, uint32_t blob)
     fake_answer_all(f);
 }
 
-/* Past the quota a blob is trapped; when room returns it becomes granted. */
+/* A blob over quota is trapped, and granted when there is room again. */
 static void test_quota(void)
 {
     FakeGuest *f = connected(true, true, 16);
@@ -47,8 +47,8 @@ static void test_quota(void)
     fake_guest_free(f);
 }
 
-/* An eighth is only for what may be a ring. */
-static void test_kept_for_rings(void)
+/* An eighth of the quota is reserved for blobs that may be rings. */
+static void test_reserved_for_rings(void)
 {
     FakeGuest *f = connected(true, true, 16);
 
@@ -60,7 +60,7 @@ static void test_kept_for_rings(void)
     fake_guest_free(f);
 }
 
-/* When room returns, rings are served before older blobs. */
+/* When there is room again, rings are granted before older blobs. */
 static void test_rings_first(void)
 {
     FakeGuest *f = connected(true, true, 16);
@@ -74,7 +74,7 @@ static void test_rings_first(void)
     fake_guest_free(f);
 }
 
-/* A blob too large for the room does not hide a smaller one. */
+/* A blob that is too large for the room does not block a smaller one. */
 static void test_smaller_behind(void)
 {
     FakeGuest *f = connected(true, true, 16);
@@ -87,7 +87,7 @@ static void test_smaller_behind(void)
     fake_guest_free(f);
 }
 
-/* A full table: time alone brings it back, in ever longer steps. */
+/* Full grant table: retries at increasing intervals. */
 static void test_table_full(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -95,9 +95,10 @@ static void test_table_full(void)
     f->import_error = -ENOSPC;
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
     g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 2);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL),
+                     ==, 2);
     fake_pass(f, 300000);
-    /* After 1, 2, 4 ... 64 s and then each 64 s, the first of them alone. */
+    /* After 1, 2, 4 ... 64 s and then every 64 s, each time for one blob. */
     g_assert_cmpuint(f->imports_tried, >=, 8);
     g_assert_cmpuint(f->imports_tried, <=, 16);
     f->import_error = 0;
@@ -107,7 +108,7 @@ static void test_table_full(void)
     fake_guest_free(f);
 }
 
-/* What the guest had no memory for is asked of it again, not in a loop. */
+/* A guest without memory: the map is retried, but not in a tight loop. */
 static void test_guest_full(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -131,14 +132,14 @@ static void test_guest_full(void)
     fake_guest_free(f);
 }
 
-/* Without descriptors there is no dma-buf: it is asked for again. */
+/* Without descriptors there is no dma-buf: the export is retried. */
 static void test_no_descriptors(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
 
     f->export_error = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
-    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
-                                        XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
+    g_assert_cmpint(fake_map_no_dmabuf(f, 1, 0, 4,
+                                       XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
                     ==, 0);
     fake_pass(f, 10000);
     g_assert_cmpuint(f->exports_tried, >=, 3);
@@ -149,13 +150,13 @@ static void test_no_descriptors(void)
     fake_guest_free(f);
 }
 
-/* What time does not heal is not tried again. */
+/* Permanent reasons are not retried. */
 static void test_no_retry(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
 
-    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
-                                        XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
+    g_assert_cmpint(fake_map_no_dmabuf(f, 1, 0, 4,
+                                       XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
                     ==, 0);
     f->import_error = -EOPNOTSUPP;
     g_assert_cmpint(fake_map(f, 2, 4, 4), ==, 0);
@@ -165,7 +166,7 @@ static void test_no_retry(void)
     fake_guest_free(f);
 }
 
-/* xen-hostmem=trapped: the frontend is never asked for anything. */
+/* xen-hostmem=trapped: nothing is ever granted. */
 static void test_trapped_only(void)
 {
     FakeGuest *f = connected(false, true, FAKE_PAGES);
@@ -178,7 +179,7 @@ static void test_trapped_only(void)
     fake_guest_free(f);
 }
 
-/* xen-hostmem=granted: whatever stands in the way, the map fails. */
+/* xen-hostmem=granted: a map that cannot be granted fails. */
 static void test_granted_only(void)
 {
     FakeGuest *f = connected(true, false, 16);
@@ -187,8 +188,8 @@ static void test_granted_only(void)
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EPERM);
     f->import_error = 0;
     g_assert_cmpint(fake_map(f, 1, 0, 15), ==, -EPERM);
-    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
-                                        XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
+    g_assert_cmpint(fake_map_no_dmabuf(f, 1, 0, 4,
+                                       XEN_HOSTMEM_REASON_NOT_EXPORTABLE),
                     ==, -EPERM);
     g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -ENOENT);
 
@@ -216,7 +217,7 @@ static void test_granted_only_without_frontend(void)
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EPERM);
     fake_arrive(f);
     expect_granted(f, fake_map(f, 1, 0, 4));
-    /* What is in use stays usable when the driver leaves (I1). */
+    /* A blob in use stays usable when the driver leaves (I1). */
     fake_leave(f);
     g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
     fake_arrive(f);
@@ -225,7 +226,7 @@ static void test_granted_only_without_frontend(void)
     fake_guest_free(f);
 }
 
-/* A map that waited for its range is refused, too, if it cannot be granted. */
+/* The same for a map that waited for its range before. */
 static void test_granted_only_after_wait(void)
 {
     FakeGuest *f = connected(true, false, FAKE_PAGES);
@@ -242,15 +243,15 @@ static void test_granted_only_after_wait(void)
     fake_guest_free(f);
 }
 
-/* What a blob lacks for good does not hide those behind it. */
+/* A blob whose retries keep failing does not block those behind it. */
 static void test_lasting_lack(void)
 {
     FakeGuest *f = connected(true, true, 16);
 
     expect_granted(f, fake_map(f, 1, 20, 10));
     f->export_error = XEN_HOSTMEM_REASON_UDMABUF_FAILED;
-    g_assert_cmpint(fake_map_undmabufed(f, 2, 0, 4,
-                                        XEN_HOSTMEM_REASON_UDMABUF_FAILED),
+    g_assert_cmpint(fake_map_no_dmabuf(f, 2, 0, 4,
+                                       XEN_HOSTMEM_REASON_UDMABUF_FAILED),
                     ==, 0);
     g_assert_cmpint(fake_map(f, 3, 40, 10), ==, 0);
     unmap_granted(f, 1);
@@ -258,7 +259,7 @@ static void test_lasting_lack(void)
     fake_guest_free(f);
 }
 
-/* A table that is too full for a large blob is tried for a small one. */
+/* A table that is too full for a large blob may have room for a small one. */
 static void test_table_full_for_large(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -273,7 +274,7 @@ static void test_table_full_for_large(void)
     fake_guest_free(f);
 }
 
-/* Answers all; maps of what is at the window's start with ENOMEM. */
+/* Answers all requests; with ENOMEM those at offset 0. Returns their number. */
 static unsigned refuse_first(FakeGuest *f)
 {
     unsigned refused = 0;
@@ -288,7 +289,7 @@ static unsigned refuse_first(FakeGuest *f)
     return refused;
 }
 
-/* A guest that unmaps at will does not set the pace of the tries. */
+/* A guest that unmaps often does not cause more retries. */
 static void test_unmap_storm(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -309,7 +310,7 @@ static void test_unmap_storm(void)
     fake_guest_free(f);
 }
 
-/* Blobs that the guest had no room for are asked of it one at a time. */
+/* Blobs that the guest could not map are retried one at a time. */
 static void test_one_at_a_time(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -329,14 +330,14 @@ static void test_one_at_a_time(void)
     }
     g_assert_cmpuint(posted, >=, 5);
     g_assert_cmpuint(posted, <=, 9);
-    /* If one helps, the others follow at once. */
+    /* When one succeeds, the others follow at once. */
     fake_pass(f, 65000);
     fake_answer_all(f);
     g_assert_cmpuint(fake_granted(f), ==, 2 * FAKE_BLOBS);
     fake_guest_free(f);
 }
 
-/* However late the guest says that it lacks something, it is asked again. */
+/* A map is retried even if the guest fails it late. */
 static void test_late_lack(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -352,7 +353,7 @@ static void test_late_lack(void)
     fake_guest_free(f);
 }
 
-/* A guest that takes its time to say so is not asked more often. */
+/* A guest that fails maps slowly does not cause more retries. */
 static void test_slow_lack(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -373,7 +374,7 @@ static void test_slow_lack(void)
     fake_guest_free(f);
 }
 
-/* Quota that a refused blob gives back is the next one's. */
+/* The quota that a refused blob frees is available to the next one. */
 static void test_quota_after_refusal(void)
 {
     FakeGuest *f = connected(true, true, 16);
@@ -390,22 +391,22 @@ static void test_quota_after_refusal(void)
     fake_guest_free(f);
 }
 
-/* Without a dma-buf nobody knows that it is a ring: look first, then judge. */
+/* Without a dma-buf it may still be a ring: try again to export it. */
 static void test_ring_without_descriptors(void)
 {
     FakeGuest *f = connected(true, true, 16);
 
     expect_granted(f, fake_map(f, 1, 0, 14));
     f->export_error = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
-    g_assert_cmpint(fake_map_undmabufed(f, 2, 20, 2,
-                                        XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
+    g_assert_cmpint(fake_map_no_dmabuf(f, 2, 20, 2,
+                                       XEN_HOSTMEM_REASON_NO_DESCRIPTORS),
                     ==, 0);
     fake_pass(f, 10000);
     g_assert_cmpuint(f->exports_tried, >, 2);
     fake_guest_free(f);
 }
 
-/* A shortage that is over does not make the next one last longer. */
+/* Retries start again at the shortest interval in a new shortage. */
 static void test_backoff_ends(void)
 {
     FakeGuest *f = connected(true, true, FAKE_PAGES);
@@ -428,24 +429,27 @@ static void test_backoff_ends(void)
     fake_guest_free(f);
 }
 
-/* A reason that replaces another is told and counted. */
+/* A reason that replaces another is reported and counted. */
 static void test_reason_changes(void)
 {
     FakeGuest *f = fake_guest_new();
-    unsigned told;
+    unsigned reported;
 
     g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
-    told = f->transitions[XEN_HOSTMEM_STATE_TRAPPED];
+    reported = f->transitions[XEN_HOSTMEM_STATE_TRAPPED];
     f->import_error = -ENOSPC;
     fake_arrive(f);
-    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_TRAPPED], ==, told + 1);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 1);
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_TRAPPED], ==,
+                     reported + 1);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL),
+                     ==, 1);
     fake_pass(f, 100000);
-    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL), ==, 1);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL),
+                     ==, 1);
     fake_guest_free(f);
 }
 
-/* When the driver comes, rings are served before blobs at lower offsets. */
+/* When the driver connects, rings are granted before blobs at lower offsets. */
 static void test_rings_first_at_arrival(void)
 {
     XenHostmemRules rules = { true, true, PAGES(16) };
@@ -459,7 +463,7 @@ static void test_rings_first_at_arrival(void)
     fake_guest_free(f);
 }
 
-/* xen-hostmem=granted: a crash in the middle of a map refuses it. */
+/* xen-hostmem=granted: a map is refused if the frontend crashes meanwhile. */
 static void test_granted_only_crash(void)
 {
     FakeGuest *f = connected(true, false, FAKE_PAGES);
@@ -474,7 +478,7 @@ static void test_granted_only_crash(void)
     fake_guest_free(f);
 }
 
-/* The same if what was half mapped cannot be undone. */
+/* The same if a map fails halfway and cannot be undone. */
 static void test_granted_only_stuck(void)
 {
     FakeGuest *f = connected(true, false, FAKE_PAGES);
@@ -495,16 +499,16 @@ static void collect(void *opaque, const XenHostmemView *view)
     g_array_append_val((GArray *)opaque, *view);
 }
 
-static void test_look(void)
+static void test_foreach(void)
 {
     FakeGuest *f = connected(true, true, 16);
     g_autoptr(GArray) views = g_array_new(false, false, sizeof(XenHostmemView));
     XenHostmemView *v;
 
     expect_granted(f, fake_map(f, 2, 8, 4));
-    g_assert_cmpint(fake_map_undmabufed(f, 1, 0, 4,
-                                        XEN_HOSTMEM_REASON_NOT_CACHED), ==, 0);
-    xen_hostmem_window_look(f->w, collect, views);
+    g_assert_cmpint(fake_map_no_dmabuf(f, 1, 0, 4,
+                                       XEN_HOSTMEM_REASON_NOT_CACHED), ==, 0);
+    xen_hostmem_window_foreach(f->w, collect, views);
     g_assert_cmpuint(views->len, ==, 2);
     v = &g_array_index(views, XenHostmemView, 0);
     g_assert_cmpuint(v->blob, ==, 1);
@@ -527,7 +531,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/room/quota", test_quota);
-    g_test_add_func("/room/kept-for-rings", test_kept_for_rings);
+    g_test_add_func("/room/reserved-for-rings", test_reserved_for_rings);
     g_test_add_func("/room/rings-first", test_rings_first);
     g_test_add_func("/room/smaller-behind", test_smaller_behind);
     g_test_add_func("/room/table-full", test_table_full);
@@ -540,7 +544,7 @@ int main(int argc, char **argv)
                     test_granted_only_without_frontend);
     g_test_add_func("/room/granted-only-after-wait",
                     test_granted_only_after_wait);
-    g_test_add_func("/room/look", test_look);
+    g_test_add_func("/room/foreach", test_foreach);
     g_test_add_func("/room/lasting-lack", test_lasting_lack);
     g_test_add_func("/room/table-full-for-large", test_table_full_for_large);
     g_test_add_func("/room/unmap-storm", test_unmap_storm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The window under random sessions; see hostmem-session.h for what holds in them
+ * The window under random sessions; see hostmem-session.h for what is checked
  */
 
 #include "qemu/osdep.h"

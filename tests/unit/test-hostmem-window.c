@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The window: what each call and each event means for a blob
+ * The window: the effect of each call and each event on a blob
  *
- * The invariants are checked by the fake guest after each step.
+ * The fake guest checks the invariants after each step.
  */
 
 #include "qemu/osdep.h"
 #include "hostmem-fake-guest.h"
 
-/* Memory that is never granted. */
+/* Memory that cannot be granted. */
 static XenHostmemBuffer unexportable(void *host, uint64_t size)
 {
     return (XenHostmemBuffer) {
@@ -20,8 +20,8 @@ static XenHostmemBuffer unexportable(void *host, uint64_t size)
 static int map_unexportable(FakeGuest *f, uint32_t blob, uint64_t first,
                             uint64_t pages)
 {
-    return fake_map_undmabufed(f, blob, first, pages,
-                               XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
+    return fake_map_no_dmabuf(f, blob, first, pages,
+                              XEN_HOSTMEM_REASON_NOT_EXPORTABLE);
 }
 
 static void test_trapped_without_frontend(void)
@@ -43,7 +43,7 @@ static void test_granted(void)
     g_assert_cmpint(fake_map(f, 1, 8, 10), ==, -EINPROGRESS);
     g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, -EINPROGRESS);
     fake_pump(f);
-    /* 10 pages, at most 4 a request (R9) */
+    /* 10 pages, at most 4 per request (R9) */
     g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 3);
     fake_answer(f, 0);
     fake_answer(f, 0);
@@ -61,7 +61,7 @@ static void test_granted(void)
     fake_guest_free(f);
 }
 
-/* Bad input gets an error and changes nothing (I4). */
+/* Invalid input is rejected and changes nothing (I4). */
 static void test_bad_ranges(void)
 {
     static const struct {
@@ -95,7 +95,7 @@ static void test_bad_ranges(void)
     }
 }
 
-/* A guest cannot have all the mappings that QEMU's process may have (I4). */
+/* A guest cannot use up the memory mappings of QEMU's process (I4). */
 static void test_too_many(void)
 {
     XenHostmemRules rules = { true, true, FAKE_SIZE };
@@ -131,7 +131,7 @@ static void test_second_map(void)
     fake_guest_free(f);
 }
 
-/* The last page of a blob may be a part of one. */
+/* The last page of a blob may be incomplete. */
 static void test_partial_page(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -147,7 +147,7 @@ static void test_partial_page(void)
     fake_guest_free(f);
 }
 
-/* I1: granted while in use, and back, and each request says LIVE (R12). */
+/* I1: granted while in use, and back; the requests are LIVE (R12). */
 static void test_live_switch(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -167,7 +167,7 @@ static void test_live_switch(void)
     fake_guest_free(f);
 }
 
-/* A blob that is new to the guest is not mapped LIVE. */
+/* The first map of a blob is not LIVE. */
 static void test_first_map_is_not_live(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -179,7 +179,7 @@ static void test_first_map_is_not_live(void)
     fake_guest_free(f);
 }
 
-/* I5: each failure to import or to map falls back, with its reason. */
+/* I5: a blob is trapped after each failure to import or to map. */
 static void test_fallback(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -190,20 +190,20 @@ static void test_fallback(void)
     f->import_error = 0;
     g_assert_cmpint(map_unexportable(f, 2, 2, 2), ==, 0);
 
-    /* The guest maps one chunk of two and fails with the other. */
+    /* The guest maps one of two chunks and fails the other. */
     g_assert_cmpint(fake_map(f, 3, 4, 8), ==, -EINPROGRESS);
     fake_pump(f);
     fake_answer(f, 0);
     fake_answer(f, XEN_HOSTMEM_ENOMEM);
     g_assert_false(fake_take_settled(f, 3));
-    fake_answer_all(f);                     /* the first is unmapped again */
+    fake_answer_all(f);                     /* unmaps the first again */
     g_assert_true(fake_take_settled(f, 3));
     g_assert_cmpint(xen_hostmem_window_status(f->w, 3), ==, 0);
     g_assert_cmpuint(fake_granted(f), ==, 0);
     fake_guest_free(f);
 }
 
-/* The driver goes away while a MAP is under way: answered, and trapped. */
+/* The driver leaves during a MAP: the map succeeds, and the blob is trapped. */
 static void test_leave_in_the_middle(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -218,7 +218,7 @@ static void test_leave_in_the_middle(void)
     fake_guest_free(f);
 }
 
-/* A command between the guest's answer and the main loop's turn (I1). */
+/* Calls between the guest's reply and the next pump (I1). */
 static void test_settling(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -265,13 +265,13 @@ static void test_unmap_while_mapping(void)
     fake_guest_free(f);
 }
 
-/* Nothing was posted yet: nothing to wait for. */
+/* Nothing has been posted yet, so an unmap completes at once. */
 static void test_unmap_before_post(void)
 {
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
-    /* The ring is full of another's requests. */
+    /* The requests of another blob fill the ring. */
     g_assert_cmpint(fake_map(f, 2, 16, 4 * FAKE_SLOTS), ==, -EINPROGRESS);
     g_assert_cmpint(fake_map(f, 1, 0, 12), ==, -EINPROGRESS);
     g_assert_cmpint(fake_unmap(f, 1), ==, 0);
@@ -283,7 +283,7 @@ static void test_unmap_before_post(void)
     fake_guest_free(f);
 }
 
-/* The guest begins to map while the GPU device has other things to do. */
+/* A map is posted at once, so that the guest starts early. */
 static void test_posted_at_once(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -294,7 +294,7 @@ static void test_posted_at_once(void)
     g_assert_cmpuint(f->pushed, ==, 1);
     fake_answer_all(f);
     g_assert_true(fake_take_settled(f, 1));
-    /* Nobody waits for an unmap, and two may share a hypercall. */
+    /* An unmap is posted by the next pump, together with others. */
     g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
     g_assert_true(g_queue_is_empty(&f->posted));
     fake_pump(f);
@@ -304,7 +304,7 @@ static void test_posted_at_once(void)
     fake_guest_free(f);
 }
 
-/* I7: a range that is being unmapped is mapped anew only afterwards. */
+/* I7: a range is only mapped again after it has been unmapped. */
 static void test_remap_waits(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -325,7 +325,7 @@ static void test_remap_waits(void)
     fake_guest_free(f);
 }
 
-/* A frontend that cannot unmap: parked, then refused, never trapped (I1). */
+/* The frontend cannot unmap: a map there waits, then is refused (I1). */
 static void test_quarantine(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -347,7 +347,7 @@ static void test_quarantine(void)
     g_assert_true(fake_take_settled(f, 2));
     g_assert_cmpint(f->blobs[2].use, ==, FAKE_UNUSED);
 
-    /* Proof comes: the range is good again. */
+    /* With proof that nothing is mapped, the range can be used again. */
     g_assert_cmpint(fake_map(f, 3, 0, 1), ==, -EINPROGRESS);
     fake_forget_frames(f);
     fake_pass(f, 1000);
@@ -358,7 +358,7 @@ static void test_quarantine(void)
     fake_guest_free(f);
 }
 
-/* R23: a guest that never answers a MAP: refused, undone if it does later. */
+/* R23: an unanswered MAP is refused, and undone if the answer comes later. */
 static void test_silent_guest(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -370,7 +370,7 @@ static void test_silent_guest(void)
     g_assert_true(fake_take_settled(f, 1));
     g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
 
-    /* It may map yet, so the range is nobody's. */
+    /* The guest may still map it, so the range cannot be used. */
     g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
     fake_answer(f, 0);
     g_assert_cmpuint(fake_granted(f), ==, 4);
@@ -380,7 +380,7 @@ static void test_silent_guest(void)
     fake_guest_free(f);
 }
 
-/* R21, R24: a crashed frontend's mappings are nobody's until proven gone. */
+/* R21, R24: a crashed frontend's ranges stay unusable without proof. */
 static void test_crash(void)
 {
     for (int proves = 0; proves < 2; proves++) {
@@ -395,7 +395,7 @@ static void test_crash(void)
         g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
         g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_STALE], ==, 1);
 
-        /* A new driver: the old blob's frames are not mapped over. */
+        /* A new driver is not asked to map the frames of the old blob. */
         fake_arrive(f);
         g_assert_true(g_queue_is_empty(&f->posted));
         g_assert_cmpint(fake_unmap(f, 1), ==, 0);
@@ -407,8 +407,8 @@ static void test_crash(void)
 }
 
 /*
- * A frontend that is Closing and stays so: what the GPU lets go of meanwhile is
- * answered for, and its range free if there is proof (I3).
+ * A frontend that stays Closing: an unmap is answered after a time limit, and
+ * the range is free if there is proof (I3).
  */
 static void test_stuck_closing(void)
 {
@@ -426,10 +426,11 @@ static void test_stuck_closing(void)
         g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
         fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS / 2);
         g_assert_false(fake_take_settled(f, 1));
-        memset(f->frames, 0, 4 * sizeof(f->frames[0]));     /* the first's */
+        memset(f->frames, 0, 4 * sizeof(f->frames[0]));     /* of blob 1 */
         fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS);
         g_assert_true(fake_take_settled(f, 1));
-        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==, !proves);
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==,
+                         !proves);
         fake_leave(f);
         g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
         fake_guest_free(f);
@@ -437,8 +438,8 @@ static void test_stuck_closing(void)
 }
 
 /*
- * A frontend that closes properly speaks for itself, not for the one before
- * that crashed: without proof its range stays quarantined (R21).
+ * A clean Closed is no proof for the mappings of an earlier frontend that
+ * crashed: their range stays quarantined (R21).
  */
 static void test_crash_then_clean(void)
 {
@@ -451,7 +452,7 @@ static void test_crash_then_clean(void)
     fake_answer_all(f);
     fake_crash(f);
     fake_arrive(f);
-    fake_leave_lying(f);        /* its own are none; the first's are there */
+    fake_leave_lying(f);        /* only the first one's pages are mapped */
     g_assert_cmpint(fake_unmap(f, 1), ==, 0);
     g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
     fake_pass(f, XEN_HOSTMEM_WAIT_LIMIT_MS);
@@ -459,7 +460,7 @@ static void test_crash_then_clean(void)
     fake_guest_free(f);
 }
 
-/* Proof that comes after the next frontend: the blob is granted to it. */
+/* Proof after a new frontend has connected: the blob is granted to it. */
 static void test_late_proof(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -479,7 +480,7 @@ static void test_late_proof(void)
     fake_guest_free(f);
 }
 
-/* R14: what is undone while the guest uses it is unmapped LIVE. */
+/* R14: undoing a map of a blob in use is LIVE. */
 static void test_live_undo(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -494,7 +495,7 @@ static void test_live_undo(void)
     g_assert_true(((FakeRequest *)f->posted.head->data)->req.live);
     fake_answer_all(f);
 
-    /* And what the guest has unmapped itself is not. */
+    /* Unmapping a blob that the guest has unmapped is not. */
     fake_map(f, 2, 8, 1);
     fake_pump(f);
     fake_answer_all(f);
@@ -504,7 +505,7 @@ static void test_live_undo(void)
     fake_guest_free(f);
 }
 
-/* "Closed" with frames mapped: the kernel's proof is believed, not the word. */
+/* Closed with frames still mapped: the kernel decides, not the frontend. */
 static void test_lying_close(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -518,7 +519,7 @@ static void test_lying_close(void)
     fake_guest_free(f);
 }
 
-/* Device reset at any moment: no settled() for what was before. */
+/* Device reset: no settled() for earlier calls. */
 static void test_reset(void)
 {
     FakeGuest *f = fake_guest_new();
@@ -541,7 +542,7 @@ static void test_reset(void)
     g_assert_cmpuint(f->settled->len, ==, 0);
     g_assert_cmpuint(fake_granted(f), ==, 0);
 
-    /* And the window is as good as new. */
+    /* Afterwards the window can be used as before. */
     g_assert_cmpint(fake_map(f, 1, 0, FAKE_PAGES), ==, -EINPROGRESS);
     fake_pump(f);
     fake_answer_all(f);
@@ -549,7 +550,7 @@ static void test_reset(void)
     fake_guest_free(f);
 }
 
-/* More requests than the ring holds are posted as room returns. */
+/* Requests that do not fit in the ring are posted after replies. */
 static void test_ring_full(void)
 {
     FakeGuest *f = fake_guest_new();

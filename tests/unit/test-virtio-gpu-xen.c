@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The commands of blobs: any order of them, to a guest's driver that does
- * anything, and a main loop that comes late
+ * Map and unmap commands in any order, with a hostmem driver that may do
+ * anything, and a main loop that may be late
  *
- * What QEMU does around them is done here as patches/qemu has it. The fake
- * guest holds the invariants; what it takes for in use is what a guest may,
- * by the answers it got.
+ * The control queue is simulated as changed by patches/qemu. The fake guest
+ * checks the invariants; it considers a blob to be in use if the responses to
+ * the commands so far allow the guest to use it.
  */
 
 #include "qemu/osdep.h"
@@ -18,9 +18,9 @@
 #define STEPS       400
 
 typedef struct Command {
-    struct virtio_gpu_ctrl_command cmd;     /* first: it is freed as that */
+    struct virtio_gpu_ctrl_command cmd;     /* first, as freed by its address */
     uint32_t blob;
-    uint64_t first;                         /* page of the window */
+    uint64_t first;                         /* first page in the window */
     unsigned serial;
 } Command;
 
@@ -28,9 +28,9 @@ static struct {
     Session s;
     VirtIOGPUGL gl;
     bool woken;                             /* ctrl_bh is scheduled */
-    void *memory[FAKE_BLOBS + 1];           /* what the renderer has mapped */
+    void *memory[FAKE_BLOBS + 1];           /* mapped by the renderer */
     unsigned sent, answered;
-    unsigned ended[FAKE_BLOBS + 1];         /* serial of the last end */
+    unsigned ended[FAKE_BLOBS + 1];         /* serial of the last unmap */
 } gpu;
 
 static unsigned pick(unsigned n)
@@ -142,7 +142,7 @@ void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     gpu.answered++;
     if (resp->type == VIRTIO_GPU_RESP_OK_NODATA &&
         cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
-        /* The guest may use the range for another (I7). */
+        /* The guest may map another blob in the range (I7). */
         g_assert_cmpint(xen_hostmem_window_status(gpu.s.f->w, c->blob), ==,
                         -ENOENT);
     }
@@ -242,7 +242,7 @@ void qemu_bh_schedule(QEMUBH *bh)
     gpu.woken = true;
 }
 
-/* The main loop's turn */
+/* One iteration of the main loop */
 static void run_ctrl_bh(void)
 {
     if (gpu.woken) {
@@ -298,7 +298,7 @@ static void reset(void)
     }
 }
 
-/* What traps is served from memory that is there. */
+/* Trapped accesses reach memory that is mapped. */
 static void touch(void)
 {
     for (uint64_t page = 0; page < FAKE_PAGES; page++) {
@@ -337,7 +337,7 @@ static void step(void)
     fake_check(gpu.s.f);
 }
 
-/* Each command is answered in the end, once (I3); nothing is left (I8). */
+/* Each command is finally answered, once (I3); nothing leaks (I8). */
 static void finish(void)
 {
     do {

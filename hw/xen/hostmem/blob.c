@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: the blobs of the GPU device, and who waits for them
+ * Xen hostmem: the GPU device's blobs and its pending calls
  */
 
 #include "qemu/osdep.h"
@@ -10,7 +10,7 @@ void xen_hostmem_blobs_init(XenHostmemBlobs *blobs)
 {
     blobs->by_id = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_queue_init(&blobs->maps);
-    g_queue_init(&blobs->over);
+    g_queue_init(&blobs->settled);
 }
 
 void xen_hostmem_blobs_destroy(XenHostmemBlobs *blobs)
@@ -34,14 +34,14 @@ XenHostmemBlob *xen_hostmem_blob_new(XenHostmemBlobs *blobs, uint32_t id)
     return b;
 }
 
-/* The queue of those that wait for the same as @b, or NULL. */
+/* The queue for the wait state of @b, or NULL. */
 static GQueue *queue_of(XenHostmemBlobs *blobs, const XenHostmemBlob *b)
 {
     switch (b->wait) {
     case XEN_HOSTMEM_WAIT_MAP:
         return &blobs->maps;
-    case XEN_HOSTMEM_WAIT_OVER:
-        return &blobs->over;
+    case XEN_HOSTMEM_WAIT_SETTLED:
+        return &blobs->settled;
     default:
         return NULL;
     }
@@ -84,13 +84,13 @@ void xen_hostmem_blob_settle(XenHostmemBlobs *blobs, XenHostmemBlob *b,
                              XenHostmemResult result)
 {
     b->result = result;
-    set_wait(blobs, b, XEN_HOSTMEM_WAIT_OVER);
+    set_wait(blobs, b, XEN_HOSTMEM_WAIT_SETTLED);
 }
 
 bool xen_hostmem_blob_take(XenHostmemBlobs *blobs, uint32_t *id,
                            XenHostmemResult *result)
 {
-    XenHostmemBlob *b = g_queue_peek_head(&blobs->over);
+    XenHostmemBlob *b = g_queue_peek_head(&blobs->settled);
 
     if (!b) {
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what differs between QEMU 10.0, 10.2 and 11
+ * Xen hostmem: differences between QEMU 10.0, 10.2 and 11
  *
- * Not part of a series for QEMU itself, whose version is known.
+ * Not needed in QEMU's own tree.
  */
 #ifndef HW_XEN_HOSTMEM_COMPAT_H
 #define HW_XEN_HOSTMEM_COMPAT_H

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what the core needs of its surroundings, in QEMU
- *
- * See ops.h.
+ * Xen hostmem: the operations in ops.h, implemented with QEMU
  */
 
 #include "qemu/osdep.h"
@@ -90,11 +88,11 @@ static void core_settled(void *opaque, uint32_t blob, XenHostmemResult result)
     h->cfg.settled(h->cfg.opaque, blob, result);
 }
 
-/* Once for each reason: a guest could cause these by the thousand. */
+/* Once per reason: otherwise the guest could flood the log. */
 static void log_reason(XenHostmem *h, const XenHostmemTransition *t)
 {
-    if (!h->told[t->reason]) {
-        h->told[t->reason] = true;
+    if (!h->reported[t->reason]) {
+        h->reported[t->reason] = true;
         warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB) is "
                     "not granted, so %s: %s (%s)",
                     t->blob, t->nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: whether a failure was a lack of file descriptors
+ * Xen hostmem: detect a lack of file descriptors
  */
 
 #include "qemu/osdep.h"

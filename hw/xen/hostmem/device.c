@@ -2,7 +2,7 @@
 /*
  * Xen hostmem: the PV backend
  *
- * Creation, life cycle and end, and what the GPU device calls.
+ * Life cycle of the backend, and the functions that the GPU device calls.
  */
 
 #include "qemu/osdep.h"
@@ -24,7 +24,10 @@ static void start_timer(XenHostmem *h)
     timer_mod(h->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + TICK_MS);
 }
 
-/* Has the PCI function's guard, as settled() makes the GPU device answer. */
+/*
+ * Uses the PCI function's re-entrancy guard, because settled() makes the GPU
+ * device answer commands.
+ */
 static void hostmem_bh(void *opaque)
 {
     XenHostmem *h = opaque;
@@ -44,7 +47,7 @@ static void hostmem_tick(void *opaque)
     }
 }
 
-/* Creation and end */
+/* Creation and destruction */
 
 static BusState *find_xen_bus(Error **errp)
 {
@@ -65,9 +68,9 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
         return NULL;
     }
     if (XEN_BUS(bus)->backend_id) {
-        /* Granting host memory from a stub domain has never been tried. */
-        error_setg(errp, "xen-hostmem: QEMU runs in domain %u, but only dom0 "
-                   "can grant host memory: add xen-hostmem=off",
+        /* Granting host memory from a stub domain has never been tested. */
+        error_setg(errp, "xen-hostmem: QEMU runs in domain %u, but host memory "
+                   "is only supported in dom0: add xen-hostmem=off",
                    XEN_BUS(bus)->backend_id);
         return NULL;
     }
@@ -94,18 +97,18 @@ void xen_hostmem_free(XenHostmem *h)
     xen_hostmem_trap_fini(&h->trap, h->cfg.bar);
     object_unparent(OBJECT(h));
     /*
-     * Our own reference, which kept the window alive should the toolstack
-     * have unplugged the backend before.
+     * Drop our own reference.  It kept the window alive in case the toolstack
+     * had already unplugged the backend.
      */
     object_unref(OBJECT(h));
 }
 
 /*
- * A QEMU that was killed leaves its nodes, and a libxl that does not know this
- * kind of device leaves them, too (I8).  Whoever starts next removes those of
- * dead domains.
+ * A killed QEMU leaves its xenstore nodes behind, and libxl only removes the
+ * nodes of device types that it knows (I8).  So each QEMU removes the nodes of
+ * dead domains when it starts.
  */
-static void sweep_dead_domains(XenDevice *xendev)
+static void remove_stale_nodes(XenDevice *xendev)
 {
     struct qemu_xs_handle *xsh = xendev->xsh;
     unsigned int n = 0, domid;
@@ -135,12 +138,12 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
     XenHostmem *h = XEN_HOSTMEM(xendev);
 
     if (!h->window) {
-        error_setg(errp, "xen-hostmem is created by a GPU device, see "
+        error_setg(errp, "xen-hostmem can only be created by a virtio GPU, see "
                    "docs/system/xen-virtio-gpu.rst");
         return;
     }
-    sweep_dead_domains(xendev);
-    /* R1: the guest does not run yet, so no frontend can be early. */
+    remove_stale_nodes(xendev);
+    /* R1: the guest is not running yet, so no frontend can have read it. */
     xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_VERSIONS, "%u",
                               XEN_HOSTMEM_VERSION);
     trace_xen_hostmem_realize(h->cfg.pci->name, h->cfg.size);
@@ -157,7 +160,7 @@ static void xen_hostmem_finalize(Object *obj)
     XenHostmem *h = XEN_HOSTMEM(obj);
 
     if (!h->window) {
-        return;                 /* was not made by xen_hostmem_new() */
+        return;                 /* was not created by xen_hostmem_new() */
     }
     timer_free(h->timer);
     qemu_bh_delete(h->bh);
@@ -165,7 +168,7 @@ static void xen_hostmem_finalize(Object *obj)
     xen_hostmem_provider_close(&h->provider);
 }
 
-/* What the GPU device calls */
+/* Functions that the GPU device calls */
 
 int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
                     const XenHostmemBuffer *buf)
@@ -187,7 +190,7 @@ void xen_hostmem_reset(XenHostmem *h)
 
 static char *xen_hostmem_get_name(XenDevice *xendev, Error **errp)
 {
-    /* One a guest: a machine has at most one virtio-gpu-gl. */
+    /* One per guest: a machine has at most one virtio-gpu-gl. */
     return g_strdup("0");
 }
 

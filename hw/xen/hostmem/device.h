@@ -26,10 +26,10 @@ struct XenHostmem {
     XenHostmemFrontend frontend;
     QEMUBH *bh;                 /* pumps the window */
     QEMUTimer *timer;
-    bool told[XEN_HOSTMEM_REASON__MAX]; /* reasons that are in the log */
+    bool reported[XEN_HOSTMEM_REASON__MAX]; /* reasons already logged */
 };
 
-/* core-ops.c: the window's way to all of the above; @opaque: XenHostmem */
+/* core-ops.c: window operations; @opaque is the XenHostmem */
 extern const XenHostmemOps xen_hostmem_core_ops;
 
 #endif

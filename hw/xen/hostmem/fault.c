@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: memory that may be gone when it is touched
+ * Xen hostmem: access to memory that may disappear
  */
 
 #include "qemu/osdep.h"
 #include <setjmp.h>
 #include "fault.h"
 
-/* Set while this thread is in the copy below. */
+/* Set while this thread copies. */
 static __thread sigjmp_buf *guard;
 
-/* What handled SIGBUS before: QEMU's own handler of machine checks. */
+/* The previous handler of SIGBUS: QEMU's handler for machine checks. */
 static struct sigaction previous;
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
@@ -24,7 +24,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
                previous.sa_handler != SIG_IGN) {
         previous.sa_handler(sig);
     } else {
-        /* Nobody's: let the default take QEMU down where it happened. */
+        /* No other handler: let QEMU die at the faulting instruction. */
         sigaction(sig, &previous, NULL);
     }
 }
@@ -46,9 +46,8 @@ static void install_handler(void)
 }
 
 /*
- * One access each, not torn: the compiler must neither split nor merge them,
- * and cannot know that the guest looks on. Each width is a function of its
- * own.
+ * A single access each: the compiler must neither split nor merge them, because
+ * the guest may observe it. There is one function per width.
  */
 #define DEFINE_COPY(type)                                               \
     static void copy_##type(void *dst, const void *src)                 \
@@ -85,13 +84,13 @@ static bool copy_or_jump(void *dst, const void *src, size_t len)
 {
     sigjmp_buf here;
 
-    /* 0: the caller looks after the signal mask. */
+    /* 0: the caller restores the signal mask. */
     if (sigsetjmp(here, 0)) {
         guard = NULL;
         return false;
     }
     guard = &here;
-    /* The handler runs on this thread: only the compiler can reorder. */
+    /* The handler runs on this thread, so a compiler barrier is enough. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     copy(dst, src, len);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -106,8 +105,8 @@ bool xen_hostmem_copy_guarded(void *dst, const void *src, size_t len)
 
     install_handler();
     /*
-     * QEMU's main thread has SIGBUS blocked, to read it from a descriptor. A
-     * fault while it is blocked kills the process without asking a handler.
+     * QEMU's main thread blocks SIGBUS, to read it from a signalfd. A fault
+     * while it is blocked kills the process without calling a handler.
      */
     sigemptyset(&sigbus);
     sigaddset(&sigbus, SIGBUS);

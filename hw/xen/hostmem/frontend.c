@@ -2,7 +2,7 @@
 /*
  * Xen hostmem: the connection to the guest's driver
  *
- * Negotiation, states and events; docs/specs/xen-hostmem.rst has the rules.
+ * Negotiation, states and events; see docs/specs/xen-hostmem.rst.
  */
 
 #include "qemu/osdep.h"
@@ -24,7 +24,7 @@ void xen_hostmem_frontend_push(XenHostmem *h)
     }
 }
 
-static void frontend_broke(XenHostmem *h)
+static void frontend_broken(XenHostmem *h)
 {
     error_report_once("xen-hostmem: invalid ring indexes from the frontend, "
                       "closing the connection");
@@ -33,7 +33,7 @@ static void frontend_broke(XenHostmem *h)
     xen_device_backend_set_state(XEN_DEVICE(h), XenbusStateClosing);
 }
 
-/* Takes all replies.  Returns whether there were any. */
+/* Handles all replies.  Returns true if there were any. */
 static bool frontend_event(void *opaque)
 {
     XenHostmem *h = opaque;
@@ -49,7 +49,7 @@ static bool frontend_event(void *opaque)
             any = true;
             break;
         case XEN_HOSTMEM_RING_BROKEN:
-            frontend_broke(h);
+            frontend_broken(h);
             return true;
         case XEN_HOSTMEM_RING_EMPTY:
             if (xen_hostmem_ring_unexpected(f->ring)) {         /* R22 */
@@ -77,8 +77,8 @@ static bool read_version(XenDevice *xendev, Error **errp)
         return false;
     }
     if (version != XEN_HOSTMEM_VERSION) {       /* R3 */
-        error_setg(errp, "the frontend uses version %u of the protocol, but "
-                   "this QEMU supports only version %u", version,
+        error_setg(errp, "the frontend speaks version %u of the hostmem "
+                   "protocol, but this QEMU only speaks version %u", version,
                    XEN_HOSTMEM_VERSION);
         return false;
     }
@@ -113,8 +113,8 @@ static bool map_buffer(XenHostmem *h, Error **errp)
     if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_GREF_PAGES, "%u",
                                   &n) != 1 ||
         n < 1 || n > XEN_HOSTMEM_MAX_GREF_PAGES) {      /* R4 */
-        error_setg(errp, XEN_HOSTMEM_NODE_GREF_PAGES " is not 1 to %u",
-                   XEN_HOSTMEM_MAX_GREF_PAGES);
+        error_setg(errp, XEN_HOSTMEM_NODE_GREF_PAGES " is missing or not "
+                   "between 1 and %u", XEN_HOSTMEM_MAX_GREF_PAGES);
         return false;
     }
     for (unsigned int i = 0; i < n; i++) {
@@ -136,7 +136,10 @@ static bool map_buffer(XenHostmem *h, Error **errp)
     return true;
 }
 
-/* The firmware assigns bus numbers: known now, not at realize (R5). */
+/*
+ * The guest's firmware assigns bus numbers, so they are known only now, not at
+ * realize (R5).
+ */
 static void publish_window(XenHostmem *h)
 {
     XenDevice *xendev = XEN_DEVICE(h);
@@ -221,7 +224,10 @@ static void frontend_arrived(XenHostmem *h)
     trace_xen_hostmem_arrived(xen_hostmem_provider_name(&h->provider) ?:
                               "none");
     f->accepting = true;
-    /* A quarter of the buffer: the guest maps one while the next is written */
+    /*
+     * A quarter of the buffer, so that the next requests can be written while
+     * the guest maps this one.
+     */
     xen_hostmem_window_arrived(h->window, buffer_nr_refs(f) / 4);
 }
 
@@ -259,9 +265,8 @@ static void frontend_initialised(XenHostmem *h, Error **errp)
 }
 
 /*
- * The state Closed alone is not the frontend's word: the xenbus of a crash
- * kernel writes it for devices that were connected, before any driver is
- * there (R19).
+ * The state Closed is not sufficient: the xenbus of a crash kernel sets it for
+ * devices that were connected, before any driver is loaded (R19).
  */
 static bool frontend_is_clean(XenHostmem *h)
 {
@@ -280,7 +285,7 @@ void xen_hostmem_frontend_changed(XenDevice *xendev, enum xenbus_state state,
     case XenbusStateInitialising:
         if (h->frontend.ring) {                         /* R21 */
             warn_report_once("xen-hostmem: the frontend restarted without "
-                             "closing first");
+                             "closing the connection first");
             frontend_left(h, false);
             xen_device_backend_set_state(xendev, XenbusStateInitWait);
         }

@@ -10,7 +10,7 @@
 
 typedef struct XenHostmem XenHostmem;
 
-/* All of it is there while a frontend is connected only. */
+/* Only valid while a frontend is connected. */
 typedef struct XenHostmemFrontend {
     XenEventChannel *event_channel;
     uint32_t ring_ref;
@@ -19,20 +19,20 @@ typedef struct XenHostmemFrontend {
     uint32_t buffer_pages;
     uint32_t *buffer;
     XenHostmemRing *ring;
-    bool accepting;             /* it takes requests */
+    bool accepting;             /* it accepts requests */
 } XenHostmemFrontend;
 
-/* XenDeviceClass.frontend_changed; the specification has the rules. */
+/* XenDeviceClass.frontend_changed; see docs/specs/xen-hostmem.rst. */
 void xen_hostmem_frontend_changed(XenDevice *xendev, enum xenbus_state state,
                                   Error **errp);
 
 /**
- * xen_hostmem_frontend_push: make posted requests visible, and notify
+ * xen_hostmem_frontend_push: make posted requests visible, notify the frontend
  */
 void xen_hostmem_frontend_push(XenHostmem *h);
 
 /**
- * xen_hostmem_frontend_lost: it is gone, without a word (R21)
+ * xen_hostmem_frontend_lost: the frontend is gone and has not closed (R21)
  */
 void xen_hostmem_frontend_lost(XenHostmem *h);
 

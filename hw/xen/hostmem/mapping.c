@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: one mapping's way through its states
+ * Xen hostmem: the state machine of one mapping
  */
 
 #include "qemu/osdep.h"
@@ -18,7 +18,7 @@ void xen_hostmem_mappings_init(XenHostmemMappings *all)
 {
     all->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
     g_queue_init(&all->waiting);
-    g_queue_init(&all->lacking);
+    g_queue_init(&all->retryable);
     g_queue_init(&all->work);
     g_queue_init(&all->unproven);
 }
@@ -51,7 +51,7 @@ XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
 static void move_to(XenHostmemMapping *m, GQueue *queue)
 {
     if (m->queue == queue) {
-        return;                 /* keeps its place */
+        return;                 /* keep its position */
     }
     if (m->queue) {
         g_queue_unlink(m->queue, &m->link);
@@ -73,7 +73,7 @@ void xen_hostmem_mapping_wait(XenHostmemMapping *m)
     move_to(m, &m->all->waiting);
 }
 
-/* The receiver of the change may free @m. */
+/* The callback may free @m. */
 static void set_state(XenHostmemMapping *m, XenHostmemState to,
                       XenHostmemReason reason)
 {
@@ -92,7 +92,8 @@ static void set_state(XenHostmemMapping *m, XenHostmemState to,
     m->reason = reason;
     switch (to) {
     case XEN_HOSTMEM_STATE_TRAPPED:
-        move_to(m, xen_hostmem_reason_may_pass(reason) ? &all->lacking : NULL);
+        move_to(m, xen_hostmem_reason_may_pass(reason) ? &all->retryable
+                                                       : NULL);
         break;
     case XEN_HOSTMEM_STATE_STALE:
     case XEN_HOSTMEM_STATE_QUARANTINED:
@@ -102,7 +103,7 @@ static void set_state(XenHostmemMapping *m, XenHostmemState to,
         move_to(m, NULL);
         break;
     default:
-        /* In the queue "work", or in none, as there are requests to post. */
+        /* Stays in the queue "work" if it has requests to be posted. */
         break;
     }
     if (t.from != to || (to == XEN_HOSTMEM_STATE_TRAPPED && other_reason)) {
@@ -117,7 +118,7 @@ static bool is_being_undone(const XenHostmemMapping *m)
 
 /* Chunks */
 
-/* What has to be posted next: pages to map, or to unmap. */
+/* The state of chunks that need to be posted: to be mapped, or unmapped. */
 static XenHostmemChunkState post_from(const XenHostmemMapping *m)
 {
     return is_being_undone(m) ? MAPPED : IDLE;
@@ -168,7 +169,7 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation)
                   ((uint64_t)c->first_page << XEN_HOSTMEM_PAGE_SHIFT),
         .nr_pages = c->nr_pages,
         .operation = operation,
-        /* R12; also when it is undone while the guest goes on using it */
+        /* R12; also if it is undone while the guest keeps using the blob */
         .live = xen_hostmem_blob_in_use(m->blob),
     };
 
@@ -181,7 +182,7 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation)
     return true;
 }
 
-/* False: the ring is full, some is left. */
+/* Returns false if the ring is full and some chunks are left. */
 static bool post_chunks(XenHostmemMapping *m)
 {
     uint8_t operation = is_being_undone(m) ? XEN_HOSTMEM_OP_UNMAP
@@ -288,7 +289,7 @@ static void forget_import(XenHostmemMapping *m)
 
 /*
  * Try to end the references (R24, R25).
- * @confirmed: the frontend's word is that none is mapped
+ * @confirmed: the frontend stated that none of them is mapped
  */
 static void release(XenHostmemMapping *m, bool confirmed)
 {
@@ -312,8 +313,8 @@ static bool frontend_confirmed(const XenHostmemMapping *m)
     return m->nr_in[IDLE] == m->nr_chunks;
 }
 
-/* REVOKING or UNMAPPING: what comes next? */
-static void go_on_undoing(XenHostmemMapping *m)
+/* REVOKING or UNMAPPING: post UNMAP requests, or release if none is left. */
+static void continue_undo(XenHostmemMapping *m)
 {
     if (m->nr_in[MAPPED]) {
         queue_work(m);
@@ -329,7 +330,7 @@ static void undo(XenHostmemMapping *m, XenHostmemState to,
         m->next_chunk = 0;
     }
     set_state(m, to, reason);
-    go_on_undoing(m);
+    continue_undo(m);
 }
 
 void xen_hostmem_mapping_end(XenHostmemMapping *m)
@@ -341,7 +342,7 @@ void xen_hostmem_mapping_end(XenHostmemMapping *m)
     }
 }
 
-/* Every chunk that is not a hole becomes @to, whatever was posted for it. */
+/* Set all chunks that may be mapped to @to, and ignore outstanding replies. */
 static void strand_chunks(XenHostmemMapping *m, XenHostmemChunkState to)
 {
     for (uint32_t i = 0; i < m->nr_chunks; i++) {
@@ -359,7 +360,7 @@ void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean)
     if (!xen_hostmem_state_is_granted(m->state)) {
         return;
     }
-    /* No later frontend can speak for what this one left. */
+    /* A later frontend cannot confirm what this one left mapped. */
     strand_chunks(m, clean ? IDLE : LOST);
     m->reason = XEN_HOSTMEM_REASON_NO_FRONTEND;
     if (!is_being_undone(m)) {
@@ -375,7 +376,7 @@ void xen_hostmem_mapping_give_up(XenHostmemMapping *m)
     release(m, false);
 }
 
-void xen_hostmem_mapping_ask(XenHostmemMapping *m)
+void xen_hostmem_mapping_retry_release(XenHostmemMapping *m)
 {
     release(m, false);
 }
@@ -404,7 +405,7 @@ static void map_replied(XenHostmemChunk *c, int32_t status)
 
     set_chunk(c, status == XEN_HOSTMEM_OK ? MAPPED : IDLE);     /* R11 */
     if (is_being_undone(m)) {
-        go_on_undoing(m);
+        continue_undo(m);
     } else if (status != XEN_HOSTMEM_OK) {
         undo(m, XEN_HOSTMEM_STATE_REVOKING,
              xen_hostmem_reason_of_reply(status));
@@ -416,10 +417,10 @@ static void map_replied(XenHostmemChunk *c, int32_t status)
 
 static void unmap_replied(XenHostmemChunk *c, int32_t status)
 {
-    /* "Not mapped" is what was asked for; anything else proves nothing. */
+    /* ENOENT is success: nothing is mapped.  Other errors prove nothing. */
     set_chunk(c, status == XEN_HOSTMEM_OK || status == XEN_HOSTMEM_ENOENT
                  ? IDLE : STUCK);
-    go_on_undoing(c->mapping);
+    continue_undo(c->mapping);
 }
 
 void xen_hostmem_mappings_reply(XenHostmemMappings *all,
@@ -428,7 +429,7 @@ void xen_hostmem_mappings_reply(XenHostmemMappings *all,
     XenHostmemChunk *c = g_hash_table_lookup(all->by_id, &reply->id);
 
     if (!c) {
-        return;                 /* of what was given up meanwhile */
+        return;                 /* the mapping has been given up meanwhile */
     }
     switch (reply->operation) {
     case XEN_HOSTMEM_OP_MAP:
@@ -444,6 +445,6 @@ void xen_hostmem_mappings_reply(XenHostmemMappings *all,
         }
         break;
     default:
-        break;                  /* nothing else is posted */
+        break;                  /* no other operation is ever posted */
     }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: one mapping's way through its states
+ * Xen hostmem: the state machine of one mapping
  *
- * A mapping is a range of the window with the memory that belongs there, and
- * the references to it while it is granted.  The states of the enum
- * XenHostmemState are the whole machine:
+ * A mapping is a range of the window, the memory that belongs there, and, while
+ * it is granted, the grant references to that memory.  Its state is an
+ * XenHostmemState:
  *
  *     WAITING
  *        | the range is free
@@ -20,8 +20,7 @@
  *        v                         |
  *     MAPPED ----------------------+
  *
- * In the states above, the GPU device has the blob mapped.  Once it unmaps the
- * blob:
+ * In these states the GPU device has the blob mapped.  When it unmaps the blob:
  *
  *     WAITING, TRAPPED -----------------------------------------> GONE
  *                                                                  ^ released
@@ -29,8 +28,8 @@
  *                                                        |         |
  *                                             not proven +--> QUARANTINED
  *
- * STALE and QUARANTINED: the guest may hold a grant and nobody knows (R24);
- * the kernel is asked again until it can tell.
+ * STALE and QUARANTINED: the guest may still have pages mapped (R24).  The
+ * release is retried until the kernel has proof that it has none.
  */
 #ifndef HW_XEN_HOSTMEM_MAPPING_H
 #define HW_XEN_HOSTMEM_MAPPING_H
@@ -42,16 +41,16 @@
 typedef struct XenHostmemMappings XenHostmemMappings;
 
 typedef enum XenHostmemChunkState {
-    XEN_HOSTMEM_CHUNK_IDLE,         /* not posted, or unmapped: a hole */
+    XEN_HOSTMEM_CHUNK_IDLE,         /* not posted, failed, or unmapped again */
     XEN_HOSTMEM_CHUNK_MAP_POSTED,
     XEN_HOSTMEM_CHUNK_MAPPED,
     XEN_HOSTMEM_CHUNK_UNMAP_POSTED,
-    XEN_HOSTMEM_CHUNK_STUCK,        /* the frontend may yet say it is a hole */
-    XEN_HOSTMEM_CHUNK_LOST,         /* only the kernel can: R21 */
+    XEN_HOSTMEM_CHUNK_STUCK,        /* may be mapped; a clean Closed can tell */
+    XEN_HOSTMEM_CHUNK_LOST,         /* as STUCK, but only the kernel can: R21 */
     XEN_HOSTMEM_CHUNK__MAX,
 } XenHostmemChunkState;
 
-/* What one request maps: as many pages as fit the reference buffer. */
+/* The pages of one request: max_pages, except for the last chunk. */
 typedef struct XenHostmemChunk {
     XenHostmemMapping *mapping;
     uint64_t id;
@@ -64,33 +63,33 @@ struct XenHostmemMapping {
     XenHostmemMappings *all;
     XenHostmemState state;
     XenHostmemReason reason;    /* why it is or will be trapped */
-    XenHostmemBlob *blob;       /* what it serves; NULL once nobody asks */
+    XenHostmemBlob *blob;       /* NULL once the blob is unmapped or refused */
     uint32_t blob_id;
     uint64_t offset;            /* bytes */
     uint64_t nr_pages;
     XenHostmemBuffer buf;       /* buf.dmabuf is owned */
-    GQueue *queue;              /* which of the window's it is in, or NULL */
+    GQueue *queue;              /* one of XenHostmemMappings, or NULL */
     GList link;
 
     /* While granted: */
     uint64_t handle;
-    uint32_t *refs;             /* until all are mapped */
+    uint32_t *refs;             /* freed once all pages are mapped */
     XenHostmemChunk *chunks;
     uint32_t nr_chunks;
-    uint32_t nr_in[XEN_HOSTMEM_CHUNK__MAX];     /* chunks, by state */
-    uint32_t next_chunk;        /* none before it is to be posted */
+    uint32_t nr_in[XEN_HOSTMEM_CHUNK__MAX];     /* number of chunks by state */
+    uint32_t next_chunk;        /* no chunk before it needs to be posted */
 };
 
 /*
- * A mapping has changed; see XenHostmemTransition.  Where a mapping comes to
- * rest (TRAPPED, STALE, QUARANTINED, GONE) this is the last thing that happens
- * in each function below: the receiver may call them for @m, and frees it when
- * it is GONE.
+ * A mapping has changed; see XenHostmemTransition.  If the new state is
+ * TRAPPED, STALE, QUARANTINED or GONE, the functions below do not access @m
+ * after this call.  The callback may therefore call them for @m, and frees it
+ * if it is GONE.
  */
 typedef void XenHostmemMappingChanged(void *opaque, XenHostmemMapping *m,
                                       const XenHostmemTransition *t);
 
-/* What the mappings of a window have in common. */
+/* State shared by all mappings of a window. */
 struct XenHostmemMappings {
     const XenHostmemOps *ops;
     void *ops_opaque;
@@ -98,16 +97,16 @@ struct XenHostmemMappings {
     void *changed_opaque;
     XenHostmemRules rules;
     XenHostmemRoom room;
-    uint32_t max_pages;         /* of one request */
-    bool accepting;             /* a frontend takes requests */
+    uint32_t max_pages;         /* per request: a quarter of the buffer */
+    bool accepting;             /* a frontend accepts requests */
     uint64_t next_id;
     GHashTable *by_id;          /* id -> chunk with a request posted */
 
-    /* Mappings, by what they wait for: */
-    GQueue waiting;             /* for their range; WAITING */
-    GQueue lacking;             /* for what they lack; TRAPPED */
-    GQueue work;                /* for room in the ring */
-    GQueue unproven;            /* for the kernel; STALE, QUARANTINED */
+    /* Queues of mappings: */
+    GQueue waiting;             /* WAITING: their range is not free yet */
+    GQueue retryable;           /* TRAPPED, for a reason that may pass */
+    GQueue work;                /* with requests to be posted */
+    GQueue unproven;            /* STALE, QUARANTINED: to be released */
 };
 
 void xen_hostmem_mappings_init(XenHostmemMappings *all);
@@ -119,56 +118,58 @@ void xen_hostmem_mappings_destroy(XenHostmemMappings *all);
 void xen_hostmem_mappings_post(XenHostmemMappings *all);
 
 /**
- * xen_hostmem_mappings_reply: a request was answered
+ * xen_hostmem_mappings_reply: handle a reply
  */
 void xen_hostmem_mappings_reply(XenHostmemMappings *all,
                                 const XenHostmemReply *reply);
 
 /**
- * xen_hostmem_mapping_new: WAITING, not yet in a queue
- * @buf: copied, and buf->dmabuf taken over
+ * xen_hostmem_mapping_new: create a mapping: WAITING, and in no queue
+ * @buf: copied; takes ownership of buf->dmabuf
  */
 XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
                                            XenHostmemBlob *blob,
                                            uint64_t offset,
                                            const XenHostmemBuffer *buf);
 
-/* Ends the import, whoever still has pages mapped, and frees @m. */
+/* Free @m.  The kernel ends the import if the peer still has pages mapped. */
 void xen_hostmem_mapping_free(XenHostmemMapping *m);
 
 /**
- * xen_hostmem_mapping_wait: its range is not free
+ * xen_hostmem_mapping_wait: queue @m until its range is free
  */
 void xen_hostmem_mapping_wait(XenHostmemMapping *m);
 
 /**
- * xen_hostmem_mapping_serve: decide how a WAITING or TRAPPED one is served
+ * xen_hostmem_mapping_serve: grant a WAITING or TRAPPED mapping, or trap it
  *
- * Its range must hold no grant.  Leaves it TRAPPED, or GRANTED with its
- * requests queued.
+ * The guest must not have any grant mapped in its range.  The new state is
+ * TRAPPED, or GRANTED with the requests queued.
  */
 void xen_hostmem_mapping_serve(XenHostmemMapping *m);
 
 /**
- * xen_hostmem_mapping_end: the GPU device does not want it any more
+ * xen_hostmem_mapping_end: undo a mapping that was unmapped or refused
  */
 void xen_hostmem_mapping_end(XenHostmemMapping *m);
 
 /**
  * xen_hostmem_mapping_abandon: the frontend is gone
- * @clean: its word was that nothing is mapped (R19)
+ * @clean: it stated that nothing is mapped (R19)
  */
 void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean);
 
 /**
- * xen_hostmem_mapping_give_up: the frontend will not undo an UNMAPPING one
+ * xen_hostmem_mapping_give_up: stop waiting for the replies to UNMAP requests
+ *
+ * @m is UNMAPPING.
  */
 void xen_hostmem_mapping_give_up(XenHostmemMapping *m);
 
 /**
- * xen_hostmem_mapping_ask: has the peer of an unproven one let go by now?
+ * xen_hostmem_mapping_retry_release: try again to release an unproven import
  */
-void xen_hostmem_mapping_ask(XenHostmemMapping *m);
+void xen_hostmem_mapping_retry_release(XenHostmemMapping *m);
 
 typedef struct XenHostmemRange {
     uint64_t offset, end;       /* bytes */
@@ -179,7 +180,7 @@ static inline uint64_t xen_hostmem_nr_pages(uint64_t size)
     return (size - 1) / XEN_HOSTMEM_PAGE_SIZE + 1;
 }
 
-/* The pages of @size bytes, 1 or more, at @offset */
+/* The pages that @size bytes at @offset occupy; @size is not 0. */
 static inline XenHostmemRange xen_hostmem_range(uint64_t offset, uint64_t size)
 {
     return (XenHostmemRange) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what the core needs of its surroundings
+ * Xen hostmem: operations that the core calls
  *
- * The core (window, mapping, blob, room, retry, reason, ring) knows neither
- * QEMU's devices nor a Xen library.  The frontend, the kernel, the GPU device
- * and the clock are reached through this table, which is also the seam for the
- * unit tests.  Main loop only.
+ * The core (window, mapping, blob, room, retry, reason, ring) is independent of
+ * QEMU's device model and of the Xen libraries.  It reaches the frontend, the
+ * kernel, the GPU device and the clock through this table, which the unit tests
+ * replace.  Main loop only.
  */
 #ifndef HW_XEN_HOSTMEM_OPS_H
 #define HW_XEN_HOSTMEM_OPS_H
@@ -13,7 +13,7 @@
 #include "hw/xen/xen-hostmem.h"
 #include "ring.h"
 
-/* A mapping changed its state, or the reason why it is trapped. */
+/* A mapping's state has changed, or the reason why it is trapped. */
 typedef struct XenHostmemTransition {
     uint32_t blob;
     uint64_t offset;            /* bytes */
@@ -24,23 +24,23 @@ typedef struct XenHostmemTransition {
 
 typedef struct XenHostmemOps {
     /*
-     * Grant @nr_pages pages from the start of @dmabuf.  0 or negative errno;
-     * the caller keeps @dmabuf open until release() returned 0.
+     * Grant the first @nr_pages pages of @dmabuf.  Returns 0 or a negative
+     * errno.  The caller keeps @dmabuf open until release() has returned 0.
      */
     int (*import)(void *opaque, int dmabuf, uint32_t nr_pages, uint32_t *refs,
                   uint64_t *handle);
     /*
-     * End the references.  @confirmed: the frontend reported that it has
-     * unmapped all of them.  0: the import is gone.  -EBUSY: the peer may
-     * still have some mapped, ask again.
+     * End the references.  @confirmed: the frontend claims to have unmapped all
+     * of them.  Returns 0 if the import is gone, -EBUSY if the peer may still
+     * have some of them mapped: retry later.
      */
     int (*release)(void *opaque, uint64_t handle, bool confirmed);
     /* See XenHostmemExport. */
     void (*export)(void *opaque, uint32_t blob, XenHostmemBuffer *buf);
-    /* Post a request; false: no room, post again after the next reply. */
+    /* Post a request.  Returns false if there is no room before a reply. */
     bool (*post)(void *opaque, const XenHostmemRequest *req,
                  const uint32_t *refs);
-    /* Make what was posted visible. */
+    /* Make posted requests visible to the frontend. */
     void (*push)(void *opaque);
     /* Call xen_hostmem_window_pump() soon. */
     void (*wake)(void *opaque);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what grants dma-bufs on this host
+ * Xen hostmem: the provider of grants for dma-bufs on this host
  */
 
 #include "qemu/osdep.h"
@@ -17,8 +17,8 @@ XenDmabufGranter *xen_hostmem_provider_open(XenHostmemProvider *p)
         return p->granter;
     }
     p->granter = qemu_xen_gnttab_dmabuf_open(&err);
-    if (err && !p->told) {
-        p->told = true;
+    if (err && !p->reported) {
+        p->reported = true;
         warn_reportf_err(err, "xen-hostmem: ");
     } else {
         error_free(err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: why a blob is trapped and not granted
+ * Xen hostmem: reasons why a blob is trapped instead of granted
  */
 
 #include "qemu/osdep.h"
@@ -18,44 +18,48 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
         "no hostmem driver is connected: load the module xen-hostmem in the "
         "guest",
     [XEN_HOSTMEM_REASON_NO_PROVIDER] =
-        "this kernel cannot grant dma-bufs: load the module xen-dmabuf-grant, "
-        "or use a kernel with CONFIG_XEN_GNTDEV_DMABUF",
+        "the dom0 kernel cannot grant dma-bufs: load the module "
+        "xen-dmabuf-grant, or use a kernel with CONFIG_XEN_GNTDEV_DMABUF",
     [XEN_HOSTMEM_REASON_NO_UDMABUF] =
-        "a shared memory blob needs /dev/udmabuf: load the module udmabuf",
+        "the blob is shared memory and /dev/udmabuf is missing: load the "
+        "module udmabuf in dom0",
     [XEN_HOSTMEM_REASON_UDMABUF_FAILED] =
-        "udmabuf refused a shared memory blob: raise udmabuf.size_limit_mb if "
-        "the blob is larger (see the log for the error)",
+        "udmabuf rejected the blob's shared memory (see the log for the "
+        "error): raise udmabuf.size_limit_mb if the blob is larger than that",
     [XEN_HOSTMEM_REASON_NOT_EXPORTABLE] =
-        "the renderer exports neither a dma-buf nor shared memory for the "
-        "blob",
+        "the renderer exports the blob neither as a dma-buf nor as shared "
+        "memory",
     [XEN_HOSTMEM_REASON_NOT_CACHED] =
-        "the blob's map_info is not \"cached\", and a granted mapping would "
-        "be",
+        "the blob's map_info is not \"cached\", but a granted mapping always "
+        "is",
     [XEN_HOSTMEM_REASON_SIZE_MISMATCH] =
-        "the buffer and the blob differ in size, and this kernel's gntdev "
-        "grants whole buffers only: load the module xen-dmabuf-grant",
+        "the buffer and the blob differ in size, and gntdev can only grant "
+        "whole buffers: load the module xen-dmabuf-grant",
     [XEN_HOSTMEM_REASON_TOO_LARGE] =
-        "the blob has more pages than this kernel's gntdev can grant at once "
-        "(65535): load the module xen-dmabuf-grant",
+        "the blob has more than 65535 pages, the most that gntdev can grant "
+        "at once: load the module xen-dmabuf-grant",
     [XEN_HOSTMEM_REASON_GRANT_TABLE_FULL] =
-        "the grant table of this domain is full: raise gnttab_max_frames on "
-        "Xen's command line",
-    [XEN_HOSTMEM_REASON_NO_MEMORY] = "out of memory while granting",
+        "dom0's grant table is full: raise gnttab_max_frames on Xen's command "
+        "line",
+    [XEN_HOSTMEM_REASON_NO_MEMORY] =
+        "dom0 ran out of memory while granting the blob",
     [XEN_HOSTMEM_REASON_NO_DESCRIPTORS] =
-        "QEMU is out of file descriptors: raise its limit of open files",
+        "QEMU is out of file descriptors: raise its limit on open files",
     [XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM] =
-        "the buffer's pages are not system memory and cannot be granted",
+        "the buffer is not in system memory (but in video memory, for "
+        "example) and cannot be granted",
     [XEN_HOSTMEM_REASON_IMPORT_FAILED] =
         "the kernel refused to grant the buffer (see the trace event "
         "xen_hostmem_import)",
     [XEN_HOSTMEM_REASON_GUEST_NO_MEMORY] =
-        "the guest could not map the references: raise max_maptrack_frames in "
-        "its xl.cfg",
+        "the guest has no memory or no maptrack entries left to map the "
+        "grants: raise max_maptrack_frames in its xl.cfg",
     [XEN_HOSTMEM_REASON_GUEST_NO_WINDOW] =
-        "the GPU's BAR is disabled in the guest, or is not where the guest's "
-        "driver found it (see the guest's log)",
+        "the GPU's BAR has been disabled or moved in the guest (see the "
+        "guest's kernel log)",
     [XEN_HOSTMEM_REASON_GUEST_REFUSED] =
-        "the guest's driver refused the mapping (see the guest's log)",
+        "the guest's hostmem driver failed to map the blob (see the guest's "
+        "kernel log)",
 };
 
 const char *xen_hostmem_reason_text(XenHostmemReason reason)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: why a blob is trapped and not granted
+ * Xen hostmem: reasons why a blob is trapped instead of granted
  *
  * The reasons and their names are in qapi/xen-hostmem.json.
  */
@@ -10,25 +10,26 @@
 #include "qapi/qapi-types-xen-hostmem.h"
 
 /**
- * xen_hostmem_reason_text: what is wrong and what to change, for a person
+ * xen_hostmem_reason_text: human-readable: what is wrong and how to fix it
  */
 const char *xen_hostmem_reason_text(XenHostmemReason reason);
 
 /**
- * xen_hostmem_reason_of_import: the reason behind a failed import
+ * xen_hostmem_reason_of_import: map an import error to a reason
  * @err: negative errno, as from struct gnttab_dmabuf_ops
  */
 XenHostmemReason xen_hostmem_reason_of_import(int err);
 
 /**
- * xen_hostmem_reason_of_reply: the reason behind a MAP that the frontend
- * answered with @status, not 0
+ * xen_hostmem_reason_of_reply: map the status of a failed MAP to a reason
+ * @status: not 0
  */
 XenHostmemReason xen_hostmem_reason_of_reply(int32_t status);
 
 /**
- * xen_hostmem_reason_may_pass: can the reason go away while the blob stays
- * mapped? Something was full, too small, or not there yet.
+ * xen_hostmem_reason_may_pass: true if granting the blob may succeed later
+ *
+ * Something was full, too small, or missing.
  */
 bool xen_hostmem_reason_may_pass(XenHostmemReason reason);
 

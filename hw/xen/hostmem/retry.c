@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: the next try for blobs that are trapped because they lack
- * something that may become available
+ * Xen hostmem: retries for blobs that are trapped for a reason that may pass
  */
 
 #include "qemu/osdep.h"
@@ -15,7 +14,10 @@ void xen_hostmem_retry_released(XenHostmemRetry *r, bool unmapped, int64_t now)
 {
     r->quota_returned = true;
     if (unmapped) {
-        /* It may be what others lacked, too; but a guest unmaps as it likes. */
+        /*
+         * This may also have freed what other blobs lack.  Limit the rate: the
+         * guest controls how often it unmaps.
+         */
         r->at = MIN(r->at, now + PAUSE_FIRST_MS);
     }
 }
@@ -31,20 +33,21 @@ bool xen_hostmem_retry_due(const XenHostmemRetry *r)
     return r->quota_returned || r->guest_has_room;
 }
 
-/* One look at all that lack something. */
+/* State of one round of retries. */
 typedef struct Round {
     bool quota_only;
-    /* By reason: what has as many pages need not be tried in this round. */
-    uint64_t hopeless_from[XEN_HOSTMEM_REASON__MAX];
+    /* By reason: this round skips blobs of at least this many pages. */
+    uint64_t min_failed_pages[XEN_HOSTMEM_REASON__MAX];
 } Round;
 
-static bool is_hopeless(const Round *round, const XenHostmemMapping *m)
+static bool should_skip(const Round *round, const XenHostmemMapping *m)
 {
     if (m->reason == XEN_HOSTMEM_REASON_QUOTA) {
         return !xen_hostmem_room_has(&m->all->room, m->nr_pages,
                                      xen_hostmem_mapping_is_ring(m));
     }
-    return round->quota_only || m->nr_pages >= round->hopeless_from[m->reason];
+    return round->quota_only ||
+           m->nr_pages >= round->min_failed_pages[m->reason];
 }
 
 static void try_again(Round *round, XenHostmemMapping *m)
@@ -58,16 +61,16 @@ static void try_again(Round *round, XenHostmemMapping *m)
     xen_hostmem_mapping_serve(m);
     if (m->state != XEN_HOSTMEM_STATE_TRAPPED) {
         /*
-         * The guest is asked for one blob at a time when it had no room: each
-         * try stops its CPUs.
+         * If the guest could not map blobs, retry only one of them in a round:
+         * each try stops the guest's CPUs.
          */
         if (before == XEN_HOSTMEM_REASON_GUEST_NO_MEMORY ||
             before == XEN_HOSTMEM_REASON_GUEST_NO_WINDOW) {
-            round->hopeless_from[before] = 0;
+            round->min_failed_pages[before] = 0;
         }
     } else if (m->reason != XEN_HOSTMEM_REASON_QUOTA) {
-        round->hopeless_from[m->reason] =
-            MIN(round->hopeless_from[m->reason], m->nr_pages);
+        round->min_failed_pages[m->reason] =
+            MIN(round->min_failed_pages[m->reason], m->nr_pages);
     }
 }
 
@@ -75,23 +78,23 @@ static void try_all(Round *round, XenHostmemMappings *all, bool rings)
 {
     GList *l, *next;
 
-    for (l = all->lacking.head; l; l = next) {
+    for (l = all->retryable.head; l; l = next) {
         XenHostmemMapping *m = l->data;
 
         next = l->next;
-        if (xen_hostmem_mapping_is_ring(m) == rings && !is_hopeless(round, m)) {
+        if (xen_hostmem_mapping_is_ring(m) == rings && !should_skip(round, m)) {
             try_again(round, m);
         }
     }
 }
 
 /*
- * Quota returns only with what ends in this window, and that is reported;
- * anything else may become available at any time.
+ * Quota is only freed by releases, which trigger a retry themselves; anything
+ * else may become available at any time.
  */
 static bool time_may_help(const XenHostmemMappings *all)
 {
-    for (GList *l = all->lacking.head; l; l = l->next) {
+    for (GList *l = all->retryable.head; l; l = l->next) {
         const XenHostmemMapping *m = l->data;
 
         if (m->reason != XEN_HOSTMEM_REASON_QUOTA) {
@@ -101,18 +104,18 @@ static bool time_may_help(const XenHostmemMappings *all)
     return false;
 }
 
-/* Returns whether it is time to try what lacks something beside quota. */
+/* Is it time to retry blobs that are trapped for other reasons than quota? */
 static bool is_time(XenHostmemRetry *r, int64_t now)
 {
     if (!r->pause || now - r->at > PAUSE_LAST_MS) {
-        /* A new shortage: the last one ended long ago. */
+        /* The last shortage ended long ago: start again at the first pause. */
         r->pause = PAUSE_FIRST_MS;
         r->at = now + PAUSE_FIRST_MS;
     }
     if (!r->guest_has_room && now < r->at) {
         return false;
     }
-    /* Each try costs the guest something: less often if none helps. */
+    /* Each try costs the guest time: back off until one succeeds. */
     r->pause = MIN(r->pause * 2, PAUSE_LAST_MS);
     r->at = now + r->pause;
     return true;
@@ -135,7 +138,7 @@ bool xen_hostmem_retry(XenHostmemRetry *r, XenHostmemMappings *all)
     }
     r->quota_returned = false;
     r->guest_has_room = false;
-    memset(round.hopeless_from, 0xff, sizeof(round.hopeless_from));
+    memset(round.min_failed_pages, 0xff, sizeof(round.min_failed_pages));
     try_all(&round, all, true);
     try_all(&round, all, false);
     return time_may_help(all);

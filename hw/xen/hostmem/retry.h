@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: the next try for blobs that are trapped because they lack
- * something that may become available
+ * Xen hostmem: retries for blobs that are trapped for a reason that may pass
  */
 #ifndef HW_XEN_HOSTMEM_RETRY_H
 #define HW_XEN_HOSTMEM_RETRY_H
@@ -9,35 +8,34 @@
 #include "mapping.h"
 
 typedef struct XenHostmemRetry {
-    bool quota_returned;        /* what waits for the quota may be tried */
-    bool guest_has_room;        /* and what waits for something else */
-    int64_t at;                 /* ms; when the latter may be tried anyhow */
-    int64_t pause;              /* ms between tries; 0: none in this shortage */
+    bool quota_returned;        /* retry blobs over quota */
+    bool guest_has_room;        /* retry blobs trapped for other reasons */
+    int64_t at;                 /* ms; retry those then in any case */
+    int64_t pause;              /* ms between retries; 0: no retry so far */
 } XenHostmemRetry;
 
 /**
  * xen_hostmem_retry_released: an import has ended
- * @unmapped: because the GPU device unmapped the blob
+ * @unmapped: true if the mapping is gone, false if it becomes trapped
  */
 void xen_hostmem_retry_released(XenHostmemRetry *r, bool unmapped,
                                 int64_t now);
 
 /**
- * xen_hostmem_retry_helped: the guest mapped a blob that had been trapped
+ * xen_hostmem_retry_helped: the guest has mapped a blob that was trapped before
  */
 void xen_hostmem_retry_helped(XenHostmemRetry *r);
 
 /**
- * xen_hostmem_retry_due: is there something to try before the next tick?
+ * xen_hostmem_retry_due: call xen_hostmem_retry() without waiting for the tick?
  */
 bool xen_hostmem_retry_due(const XenHostmemRetry *r);
 
 /**
- * xen_hostmem_retry: try to grant what is lacking something, if that has
- * become available or it is time
+ * xen_hostmem_retry: try to grant the retryable blobs whose turn it is
  *
- * Returns true if something is still lacking that time may bring back: call
- * again a second later.
+ * Returns true if a later retry may help any of those that are left: call again
+ * in a second.
  */
 bool xen_hostmem_retry(XenHostmemRetry *r, XenHostmemMappings *all);
 

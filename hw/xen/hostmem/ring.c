@@ -7,7 +7,7 @@
 #include "qemu/atomic.h"
 #include "ring.h"
 
-/* Xen's ring macros leave these to whoever uses them. */
+/* Xen's ring macros expect the user to define these. */
 #ifndef xen_mb
 #define xen_mb() smp_mb()       /* each is paired in the guest's macros */
 #define xen_rmb() smp_rmb()     /* with its xen_wmb() */
@@ -16,7 +16,7 @@
 
 #define NR_SLOTS    __CONST_RING_SIZE(xen_hostmem, XEN_HOSTMEM_PAGE_SIZE)
 
-/* Layout is the protocol: a compiler that pads it differently must not win. */
+/* The layout is part of the protocol: the compiler must not pad it. */
 G_STATIC_ASSERT(sizeof(struct xen_hostmem_request) == 32);
 G_STATIC_ASSERT(sizeof(struct xen_hostmem_response) == 32);
 G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, offset) == 8);
@@ -27,7 +27,7 @@ G_STATIC_ASSERT(offsetof(struct xen_hostmem_request, flags) == 25);
 G_STATIC_ASSERT(offsetof(struct xen_hostmem_response, status) == 8);
 G_STATIC_ASSERT(offsetof(struct xen_hostmem_response, operation) == 12);
 
-/* What was posted and not answered; the guest cannot reach this copy. */
+/* A posted request that has no response yet; not accessible to the guest. */
 typedef struct Slot {
     uint64_t id;
     uint32_t first;
@@ -35,15 +35,15 @@ typedef struct Slot {
     uint8_t operation;
 } Slot;
 
-G_STATIC_ASSERT(NR_SLOTS == 64);    /* a bit each */
+G_STATIC_ASSERT(NR_SLOTS == 64);    /* one bit of busy per slot */
 
 struct XenHostmemRing {
     xen_hostmem_front_ring_t front;
     uint32_t *refs;
     uint32_t nr_refs;
     uint64_t unexpected;
-    uint64_t busy;      /* slots, a bit each */
-    uint32_t next_ref;  /* behind the last ones posted */
+    uint64_t busy;      /* one bit per slot */
+    uint32_t next_ref;  /* index after the last references posted */
     Slot slots[NR_SLOTS];
 };
 
@@ -53,8 +53,8 @@ XenHostmemRing *xen_hostmem_ring_new(void *page, uint32_t *refs,
     XenHostmemRing *ring = g_new0(XenHostmemRing, 1);
 
     /*
-     * Both indexes start at 0 whatever the page says: the frontend
-     * initialised it (R4), and its word for it is not needed.
+     * Both indexes start at 0. The frontend has initialised the page (R4), but
+     * this does not rely on it.
      */
     FRONT_RING_INIT(&ring->front, (xen_hostmem_sring_t *)page,
                     XEN_HOSTMEM_PAGE_SIZE);
@@ -95,7 +95,7 @@ static Slot *find_posted(XenHostmemRing *ring, uint64_t id, uint8_t operation)
     return NULL;
 }
 
-/* The slot that owns any of [@first, @first + @n), or NULL. */
+/* A slot that uses any of the references [@first, @first + @n), or NULL. */
 static const Slot *find_overlap(const XenHostmemRing *ring, uint32_t first,
                                 uint32_t n)
 {
@@ -111,8 +111,8 @@ static const Slot *find_overlap(const XenHostmemRing *ring, uint32_t first,
 }
 
 /*
- * First fit from @at on. Each step goes behind a range in use, of which there
- * are no more than slots, so this ends.
+ * First fit, starting at @at. Each step skips a range in use, and there are at
+ * most as many as slots, so the loop is bounded.
  */
 static bool alloc_from(const XenHostmemRing *ring, uint32_t at, uint32_t n,
                        uint32_t *first)
@@ -129,7 +129,7 @@ static bool alloc_from(const XenHostmemRing *ring, uint32_t at, uint32_t n,
     return false;
 }
 
-/* Behind the last ones there is room, mostly, and one look is enough. */
+/* There is usually room after the last references posted: try that first. */
 static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
 {
     return alloc_from(ring, ring->next_ref, n, first) ||
@@ -197,7 +197,7 @@ static int32_t checked_status(int32_t status)
     }
 }
 
-/* True if there is a response to look at; re-arms the event if not. */
+/* Returns true if there is a response; if not, re-arms the event. */
 static bool have_response(XenHostmemRing *ring)
 {
     int more;
@@ -215,15 +215,15 @@ XenHostmemRingResult xen_hostmem_ring_next(XenHostmemRing *ring,
         Slot *slot;
 
         /*
-         * Never more responses than requests: this bounds the loop, whatever
-         * the guest writes into the index meanwhile (R22).
+         * There cannot be more responses than requests. This bounds the loop,
+         * whatever the guest writes to the index meanwhile (R22).
          */
         if (prod - ring->front.rsp_cons >
             ring->front.req_prod_pvt - ring->front.rsp_cons) {
             return XEN_HOSTMEM_RING_BROKEN;
         }
         if (prod == ring->front.rsp_cons) {
-            return XEN_HOSTMEM_RING_EMPTY;      /* taken back meanwhile */
+            return XEN_HOSTMEM_RING_EMPTY;      /* decremented meanwhile */
         }
         xen_rmb();
         RING_COPY_RESPONSE(&ring->front, ring->front.rsp_cons, &wire);

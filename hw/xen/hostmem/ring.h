@@ -2,9 +2,9 @@
 /*
  * Xen hostmem: the request ring and the reference buffer
  *
- * The only code that reads or writes memory shared with the guest. What
- * leaves this file was copied first and checked against what was posted.
- * Main loop only.
+ * The only code that accesses memory shared with the guest. Everything that it
+ * returns was copied first and checked against the posted requests. Main loop
+ * only.
  */
 #ifndef HW_XEN_HOSTMEM_RING_H
 #define HW_XEN_HOSTMEM_RING_H
@@ -23,7 +23,7 @@ typedef struct XenHostmemRequest {
     bool live;
 } XenHostmemRequest;
 
-/* An answer to a request that was posted, checked. */
+/* A response that matches a posted request. */
 typedef struct XenHostmemReply {
     uint64_t id;
     uint8_t operation;
@@ -33,16 +33,16 @@ typedef struct XenHostmemReply {
 typedef enum XenHostmemRingResult {
     XEN_HOSTMEM_RING_EMPTY,
     XEN_HOSTMEM_RING_REPLY,
-    XEN_HOSTMEM_RING_BROKEN,    /* indexes make no sense: close (R22) */
+    XEN_HOSTMEM_RING_BROKEN,    /* invalid indexes: close (R22) */
 } XenHostmemRingResult;
 
 /**
- * xen_hostmem_ring_new: attach to the pages a frontend granted
- * @page: the ring page, mapped; borrowed
- * @refs: the reference buffer, mapped; borrowed
- * @nr_refs: references that @refs holds
+ * xen_hostmem_ring_new: attach to the pages that a frontend has granted
+ * @page: the mapped ring page
+ * @refs: the mapped reference buffer
+ * @nr_refs: number of references that fit in @refs
  *
- * Both stay the caller's and must outlive the ring.
+ * The caller keeps ownership of @page and @refs, which must outlive the ring.
  */
 XenHostmemRing *xen_hostmem_ring_new(void *page, uint32_t *refs,
                                      uint32_t nr_refs);
@@ -50,11 +50,11 @@ void xen_hostmem_ring_free(XenHostmemRing *ring);
 
 /**
  * xen_hostmem_ring_post: put a request into the ring
- * @refs: MAP: the nr_pages references, copied; UNMAP: NULL
+ * @refs: MAP: nr_pages references, which are copied; UNMAP: NULL
  *
- * Returns false, and does nothing, if the ring has no free slot or the
- * reference buffer no room: try again after the next reply. The frontend
- * sees the request only after xen_hostmem_ring_push().
+ * Returns false and does nothing if the ring has no free slot or the reference
+ * buffer has no room: try again after the next reply. The frontend sees the
+ * request only after xen_hostmem_ring_push().
  */
 bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
                            const uint32_t *refs);
@@ -70,13 +70,13 @@ bool xen_hostmem_ring_push(XenHostmemRing *ring);
  * xen_hostmem_ring_next: take the next reply
  * @reply: set if %XEN_HOSTMEM_RING_REPLY is returned
  *
- * Replies that answer nothing are skipped and counted. One call looks at no
- * more responses than there were requests outstanding.
+ * Skips and counts responses that match no request. One call reads at most as
+ * many responses as requests were outstanding.
  */
 XenHostmemRingResult xen_hostmem_ring_next(XenHostmemRing *ring,
                                            XenHostmemReply *reply);
 
-/* Responses so far that matched no outstanding request. */
+/* Number of responses so far that matched no outstanding request. */
 uint64_t xen_hostmem_ring_unexpected(const XenHostmemRing *ring);
 
 #endif

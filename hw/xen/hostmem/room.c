@@ -7,7 +7,7 @@
 #include "ring.h"
 #include "room.h"
 
-/* What is larger is no ring. */
+/* Larger blobs are not rings. */
 #define RING_MAX_PAGES          1024
 /* Reserved for rings: an eighth of the quota, but not more than 16 MiB. */
 #define RESERVED_SHARE          8

@@ -10,8 +10,8 @@
 #include "trace.h"
 
 /*
- * The part of an access that one blob holds. Xen splits an access at pages
- * and blobs start at pages, but the last page of a blob may be a partial one.
+ * The part of an access that falls into one blob. Xen splits accesses at page
+ * boundaries, where blobs start, but a blob may end in the middle of a page.
  */
 static void *trap_find(XenHostmemTrap *trap, hwaddr addr, unsigned size,
                        uint64_t *len)
@@ -23,8 +23,8 @@ static void *trap_find(XenHostmemTrap *trap, hwaddr addr, unsigned size,
     if (!host) {
         trap->strays++;
         qemu_log_mask(LOG_GUEST_ERROR, "xen-hostmem: access of %u bytes at "
-                      "offset 0x%" HWADDR_PRIx " of the window, where no blob "
-                      "is mapped\n", size, addr);
+                      "window offset 0x%" HWADDR_PRIx ", where no blob is "
+                      "mapped\n", size, addr);
     }
     return host;
 }
@@ -36,7 +36,7 @@ static MemTxResult trap_read(void *opaque, hwaddr addr, uint64_t *data,
     uint64_t value = 0, len;
     void *host = trap_find(trap, addr, size, &len);
 
-    /* What a bus returns when nothing answers. */
+    /* All ones, as on a bus where no device answers. */
     *data = UINT64_MAX;
     if (!host || !xen_hostmem_copy_guarded(&value, host, len)) {
         return MEMTX_OK;
@@ -74,7 +74,7 @@ void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
     trap->window = window;
     memory_region_init_io(&trap->region, owner, &trap_ops, trap,
                           "xen-hostmem-window", size);
-    /* On top of the background that virtio-gpu-gl has there since 11.0 */
+    /* Above the background region that virtio-gpu-gl adds since QEMU 11.0 */
     memory_region_add_subregion_overlap(bar, 0, &trap->region, 1);
 }
 

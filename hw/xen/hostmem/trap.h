@@ -10,16 +10,16 @@
 
 typedef struct XenHostmemTrap {
     MemoryRegion region;
-    XenHostmemWindow *window;   /* borrowed */
-    uint64_t reads, writes;     /* accesses served */
-    uint64_t strays;            /* accesses with no blob behind */
+    XenHostmemWindow *window;   /* not owned */
+    uint64_t reads, writes;     /* emulated accesses */
+    uint64_t strays;            /* accesses to offsets without a blob */
 } XenHostmemTrap;
 
 /**
- * xen_hostmem_trap_init: put the whole window into its BAR as one region
+ * xen_hostmem_trap_init: add the whole window to its BAR as a single region
  *
- * One region, and so one range at Xen's ioreq server (which has 256 of them),
- * however many blobs are mapped. Each access finds its blob by offset.
+ * A single region takes a single range of Xen's ioreq server (which has 256),
+ * however many blobs are mapped. Each access looks up its blob by offset.
  */
 void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
                            MemoryRegion *bar, XenHostmemWindow *window,

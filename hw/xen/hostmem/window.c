@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what is mapped where in a window
+ * Xen hostmem: the window: which blob is mapped where
  *
- * This file has the ranges, the calls of the GPU device, and what the
- * frontend's arrival and departure mean.
+ * This file implements the ranges, the GPU device's calls, and the effects of a
+ * frontend connecting and leaving.  mapping.c has the state machine of one
+ * mapping.
  */
 
 #include "qemu/osdep.h"
@@ -19,15 +20,15 @@ struct XenHostmemWindow {
     XenHostmemBlobs blobs;
     XenHostmemRetry retry;
     XenHostmemCounters counters;
-    bool vacated;               /* a mapping may have its range now */
-    int64_t leave_deadline;     /* ms; by when a Closing one should be gone */
+    bool vacated;               /* a waiting mapping's range may be free */
+    int64_t leave_deadline;     /* ms; for a Closing frontend */
 };
 
 /* Ranges */
 
 /*
- * Placed mappings never overlap each other.  So "any overlap is equal" is an
- * order among them, and finds one that overlaps a given range.
+ * Placed mappings never overlap, so comparing overlapping ranges as equal is a
+ * valid order, and a search finds a mapping that overlaps a given range.
  */
 static gint compare_ranges(XenHostmemRange a, XenHostmemRange b)
 {
@@ -57,7 +58,7 @@ static gboolean collect(gpointer mapping, gpointer value, gpointer list)
     return false;
 }
 
-/* For loops that may free some. */
+/* A copy, for loops that may free mappings. */
 static GPtrArray *list_placed(XenHostmemWindow *w)
 {
     GPtrArray *list = g_ptr_array_new();
@@ -73,14 +74,14 @@ static bool range_is_valid(const XenHostmemWindow *w, uint64_t offset,
            size <= w->size - offset;
 }
 
-/* Does another blob that is mapped, or waits to be, lie in the range? */
+/* Is another blob mapped in the range, or waiting to be mapped there? */
 static bool range_is_taken(XenHostmemWindow *w, XenHostmemRange r)
 {
     XenHostmemMapping *m = find_placed(w, r);
 
     /*
-     * Of several placed mappings in the range, the search finds one; look at
-     * all that overlap only if that one is being removed.
+     * The search finds one of possibly several placed mappings in the range.
+     * Check the others only if that one is being removed.
      */
     if (m && xen_hostmem_state_is_wanted(m->state)) {
         return true;
@@ -120,7 +121,7 @@ static void wake(XenHostmemWindow *w)
     w->all.ops->wake(w->all.ops_opaque);
 }
 
-/* What becomes of a mapping, and who is told */
+/* State changes of a mapping */
 
 static void settle(XenHostmemWindow *w, XenHostmemBlob *b,
                    XenHostmemResult result)
@@ -129,14 +130,14 @@ static void settle(XenHostmemWindow *w, XenHostmemBlob *b,
     wake(w);
 }
 
-/* The mapping serves nobody any more. */
+/* Separate the mapping from its blob, which has been unmapped or refused. */
 static void detach(XenHostmemMapping *m)
 {
     m->blob->mapping = NULL;
     m->blob = NULL;
 }
 
-/* The GPU device's map fails, and is undone.  May free @m. */
+/* Fail the GPU device's map and undo it.  May free @m. */
 static void refuse(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     XenHostmemBlob *b = m->blob;
@@ -157,11 +158,11 @@ static void on_mapped(XenHostmemWindow *w, XenHostmemMapping *m)
     }
 }
 
-/* It is TRAPPED, or STALE: what is a hole is trapped. */
+/* TRAPPED, or STALE: pages that the guest has not mapped are trapped. */
 static void on_trapped(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     if (m->queue) {
-        wake(w);                /* it lacks something, or proof */
+        wake(w);                /* start the timer, for retries */
     }
     if (m->blob->wait == XEN_HOSTMEM_WAIT_MAP) {
         if (!w->all.rules.trap) {
@@ -170,14 +171,14 @@ static void on_trapped(XenHostmemWindow *w, XenHostmemMapping *m)
         }
         settle(w, m->blob, XEN_HOSTMEM_MAPPED);
     }
-    /* Proof that came after the next frontend: that one may have the blob. */
+    /* The proof came after a new frontend had connected: grant it the blob. */
     if (m->state == XEN_HOSTMEM_STATE_TRAPPED && w->all.accepting &&
         m->reason == XEN_HOSTMEM_REASON_NO_FRONTEND) {
         xen_hostmem_mapping_serve(m);
     }
 }
 
-/* The GPU device has got rid of it. */
+/* The GPU device's unmap is complete. */
 static void on_unmapped(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     if (m->blob) {
@@ -232,7 +233,7 @@ static void xen_hostmem_window_changed(void *opaque, XenHostmemMapping *m,
         break;
     case XEN_HOSTMEM_STATE_QUARANTINED:
         on_unmapped(w, m);
-        wake(w);                /* it lacks proof */
+        wake(w);                /* start the timer, to retry the release */
         break;
     case XEN_HOSTMEM_STATE_GONE:
         on_gone(w, m, t->from != XEN_HOSTMEM_STATE_WAITING);
@@ -242,7 +243,7 @@ static void xen_hostmem_window_changed(void *opaque, XenHostmemMapping *m,
     }
 }
 
-/* Life */
+/* Creation and destruction */
 
 XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
                                          const XenHostmemRules *rules,
@@ -309,9 +310,9 @@ static int check_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
 }
 
 /*
- * A map posts at once: it takes as long as the guest takes for it, which may
- * begin while the next blob is imported.  An unmap is left to the next pump:
- * nobody waits for it, and the guest does many at once at the price of one.
+ * Post a map at once: its latency is the guest's work, which can start while
+ * the next blob is being imported.  Leave unmaps to the next pump: their
+ * latency matters less, and the guest handles a batch at the cost of one.
  */
 int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
                            const XenHostmemBuffer *buf)
@@ -356,14 +357,15 @@ int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
     if (!b) {
         return -ENOENT;
     }
-    if (b->wait == XEN_HOSTMEM_WAIT_UNMAP || b->wait == XEN_HOSTMEM_WAIT_OVER) {
+    if (b->wait == XEN_HOSTMEM_WAIT_UNMAP ||
+        b->wait == XEN_HOSTMEM_WAIT_SETTLED) {
         return -EALREADY;
     }
     w->counters.unmaps++;
     xen_hostmem_blob_wait_unmap(&w->blobs, b);
     xen_hostmem_mapping_end(b->mapping);
-    if (b->wait == XEN_HOSTMEM_WAIT_OVER) {
-        /* At once, so the answer is this call's. */
+    if (b->wait == XEN_HOSTMEM_WAIT_SETTLED) {
+        /* Already complete: return the result instead of calling settled(). */
         xen_hostmem_blob_forget(&w->blobs, b);
         return 0;
     }
@@ -387,7 +389,7 @@ int xen_hostmem_window_status(const XenHostmemWindow *w, uint32_t blob)
     }
 }
 
-/* Nobody is told.  May free @m. */
+/* Unmap without calling settled().  May free @m. */
 static void drop(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     bool wanted = xen_hostmem_state_is_wanted(m->state);
@@ -416,7 +418,7 @@ void xen_hostmem_window_reset(XenHostmemWindow *w)
         drop(w, placed->pdata[i]);
     }
     while (xen_hostmem_blob_take(&w->blobs, &blob, &result)) {
-        /* Of mappings that had ended before. */
+        /* Discard results that have not been delivered yet. */
     }
 }
 
@@ -496,7 +498,7 @@ void xen_hostmem_window_post(XenHostmemWindow *w)
 
 /* The main loop */
 
-/* Some that waited may have their range now. */
+/* Place the waiting mappings whose range has become free. */
 static void place_waiting(XenHostmemWindow *w)
 {
     GList *l, *next;
@@ -519,8 +521,8 @@ static void deliver_settled(XenHostmemWindow *w)
     uint32_t blob;
     XenHostmemResult result;
 
-    /* What settled() does may settle more: that is for the next pump. */
-    for (guint n = w->blobs.over.length; n; n--) {
+    /* settled() may settle more blobs: leave those to the next pump. */
+    for (guint n = w->blobs.settled.length; n; n--) {
         if (!xen_hostmem_blob_take(&w->blobs, &blob, &result)) {
             break;              /* settled() has reset the device */
         }
@@ -554,7 +556,7 @@ static void refuse_late(XenHostmemWindow *w, int64_t now)
     }
 }
 
-/* A frontend that has been Closing for long does not unmap any more. */
+/* Do not wait any longer for a frontend that has been Closing for too long. */
 static void give_up_unmapping(XenHostmemWindow *w)
 {
     g_autoptr(GPtrArray) placed = list_placed(w);
@@ -568,13 +570,13 @@ static void give_up_unmapping(XenHostmemWindow *w)
     }
 }
 
-static void ask_for_proof(XenHostmemWindow *w)
+static void retry_releases(XenHostmemWindow *w)
 {
     GList *l, *next;
 
     for (l = w->all.unproven.head; l; l = next) {
         next = l->next;
-        xen_hostmem_mapping_ask(l->data);
+        xen_hostmem_mapping_retry_release(l->data);
     }
 }
 
@@ -587,7 +589,7 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
     if (w->leave_deadline <= now) {
         give_up_unmapping(w);
     }
-    ask_for_proof(w);
+    retry_releases(w);
     again = xen_hostmem_retry(&w->retry, &w->all);
     xen_hostmem_window_pump(w);
     return again || !g_queue_is_empty(&w->blobs.maps) ||
@@ -595,11 +597,12 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
            (w->leave_deadline != INT64_MAX && now < w->leave_deadline);
 }
 
-/* Looking in */
+/* Inspection */
 
-static void see_one(const XenHostmemMapping *m,
-                    void (*see)(void *opaque, const XenHostmemView *view),
-                    void *opaque)
+static void visit_mapping(const XenHostmemMapping *m,
+                          void (*visit)(void *opaque,
+                                        const XenHostmemView *view),
+                          void *opaque)
 {
     XenHostmemView view = {
         .blob = m->blob_id,
@@ -611,21 +614,21 @@ static void see_one(const XenHostmemMapping *m,
         .shared_memory = m->buf.shared_memory,
     };
 
-    see(opaque, &view);
+    visit(opaque, &view);
 }
 
-void xen_hostmem_window_look(XenHostmemWindow *w,
-                             void (*see)(void *opaque,
-                                         const XenHostmemView *view),
-                             void *opaque)
+void xen_hostmem_window_foreach(XenHostmemWindow *w,
+                                void (*visit)(void *opaque,
+                                              const XenHostmemView *view),
+                                void *opaque)
 {
     g_autoptr(GPtrArray) placed = list_placed(w);
 
     for (guint i = 0; i < placed->len; i++) {
-        see_one(placed->pdata[i], see, opaque);
+        visit_mapping(placed->pdata[i], visit, opaque);
     }
     for (GList *l = w->all.waiting.head; l; l = l->next) {
-        see_one(l->data, see, opaque);
+        visit_mapping(l->data, visit, opaque);
     }
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: what is mapped where in a window
+ * Xen hostmem: the window: which blob is mapped where
  *
  * Calls go in one direction: the window calls blob.h, retry.h and mapping.h,
- * which call ops.h; mappings report back by xen_hostmem_window_changed() in
- * window.c alone.  Main loop only.
+ * which call ops.h.  Mappings report back only through
+ * xen_hostmem_window_changed() in window.c.  Main loop only.
  */
 #ifndef HW_XEN_HOSTMEM_WINDOW_H
 #define HW_XEN_HOSTMEM_WINDOW_H
@@ -15,12 +15,12 @@ typedef struct XenHostmemWindow XenHostmemWindow;
 
 /* Since the window was created. */
 typedef struct XenHostmemCounters {
-    uint64_t maps, unmaps;      /* by the GPU device */
-    uint64_t grants;            /* times a blob became granted */
-    uint64_t fallbacks[XEN_HOSTMEM_REASON__MAX];    /* times one was trapped */
+    uint64_t maps, unmaps;      /* requested by the GPU device */
+    uint64_t grants;            /* how often a blob was granted */
+    uint64_t fallbacks[XEN_HOSTMEM_REASON__MAX];    /* trapped, by reason */
 } XenHostmemCounters;
 
-/* One mapping, for a person to look at. */
+/* A snapshot of one mapping. */
 typedef struct XenHostmemView {
     uint32_t blob;
     uint64_t offset;            /* bytes */
@@ -28,25 +28,25 @@ typedef struct XenHostmemView {
     bool wanted;                /* the GPU device has it mapped */
     XenHostmemState state;
     XenHostmemReason reason;    /* if it is trapped */
-    bool shared_memory;         /* such as a ring, no buffer of a device */
+    bool shared_memory;         /* e.g. a ring; not a buffer of a device */
 } XenHostmemView;
 
-/* How long a MAP may stay unanswered before it is refused (R23). */
+/* How long the guest may take to answer a MAP before it is refused (R23). */
 #define XEN_HOSTMEM_MAP_LIMIT_MS        30000
-/* How long a MAP waits for a range in quarantine. */
+/* How long a MAP waits for its range to become free. */
 #define XEN_HOSTMEM_WAIT_LIMIT_MS       5000
-/* How long a frontend may be Closing before an UNMAP is answered without it. */
+/* How long to wait for a Closing frontend before answering UNMAP without it. */
 #define XEN_HOSTMEM_LEAVE_LIMIT_MS      10000
 
 /*
- * How many blobs a window holds.  Each is a mapping of this process, of which
- * Linux allows 65530 (vm.max_map_count), and QEMU ends if it cannot map guest
- * memory.
+ * Maximum number of blobs in a window.  Each is a memory mapping of this
+ * process.  Linux allows 65530 of them (vm.max_map_count), and QEMU exits if it
+ * cannot map guest memory.
  */
 #define XEN_HOSTMEM_MAX_BLOBS           16384
 
 /**
- * xen_hostmem_window_new: an empty window without a frontend
+ * xen_hostmem_window_new: create an empty window without a frontend
  * @size: bytes, a multiple of 4096
  */
 XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
@@ -55,10 +55,10 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
                                          void *opaque);
 
 /**
- * xen_hostmem_window_free: forget everything
+ * xen_hostmem_window_free: free the window
  *
- * Releases each import once more.  What the peer still has mapped is left to
- * the kernel: closing the provider starts that.
+ * Tries once more to release each import.  The kernel releases those that the
+ * peer still has mapped, once the provider is closed.
  */
 void xen_hostmem_window_free(XenHostmemWindow *w);
 
@@ -82,73 +82,77 @@ int xen_hostmem_window_status(const XenHostmemWindow *w, uint32_t blob);
 
 /**
  * xen_hostmem_window_host: the memory behind a part of the window
- * @len: in: bytes wanted; out: how many of them are there, at least 1
+ * @len: in: length of the access; out: how much of it the blob covers, at
+ * least 1
  *
- * For an access that trapped: that it did proves the frame to be a hole.
- * Returns NULL if no blob is mapped at @offset.
+ * For trapped accesses only: the trap proves that the guest has no grant mapped
+ * there.  Returns NULL if no blob is mapped at @offset.
  */
 void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
                               uint64_t *len);
 
 /**
- * xen_hostmem_window_arrived: a frontend takes requests from now on
- * @max_pages: most pages in one request, 1 or more
+ * xen_hostmem_window_arrived: a frontend has connected and accepts requests
+ * @max_pages: maximum number of pages in one request, at least 1
  *
- * Blobs that are trapped only for the lack of a frontend become granted.
+ * Tries to grant the blobs that are trapped.
  */
 void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages);
 
 /**
- * xen_hostmem_window_leaving: nothing more may be posted (R18)
+ * xen_hostmem_window_leaving: the connection is closing: post no more (R18)
  */
 void xen_hostmem_window_leaving(XenHostmemWindow *w);
 
 /**
  * xen_hostmem_window_left: the frontend is gone
- * @clean: it entered Closed, which says that nothing is mapped (R19)
+ * @clean: it entered Closed and stated that nothing is mapped (R19)
  */
 void xen_hostmem_window_left(XenHostmemWindow *w, bool clean);
 
 /**
- * xen_hostmem_window_reply: a request was answered
- * @reply: matches a request that was posted
+ * xen_hostmem_window_reply: handle a reply
+ * @reply: matches a posted request
  *
- * Call xen_hostmem_window_post() after the last of several.
+ * Call xen_hostmem_window_post() after the last reply of a batch.
  */
 void xen_hostmem_window_reply(XenHostmemWindow *w,
                               const XenHostmemReply *reply);
 
 /**
- * xen_hostmem_window_post: post what can be posted
+ * xen_hostmem_window_post: post requests until the ring is full
  */
 void xen_hostmem_window_post(XenHostmemWindow *w);
 
 /**
- * xen_hostmem_window_pump: do what ops->wake() announced: place what waits for
- * its range, try what may have room, post, and call settled()
+ * xen_hostmem_window_pump: do the work that ops->wake() announced
+ *
+ * Places mappings whose range has become free, retries trapped blobs, posts
+ * requests, and calls settled().
  */
 void xen_hostmem_window_pump(XenHostmemWindow *w);
 
 /**
- * xen_hostmem_window_tick: apply time limits, ask again for what is not proven,
- * and try again for what is lacking something
+ * xen_hostmem_window_tick: do the periodic work
  *
- * Returns true if it wants to be called again, about a second later.
+ * Applies time limits, retries the release of unproven imports, retries trapped
+ * blobs, and pumps.  Returns true if it must be called again in about a second.
  */
 bool xen_hostmem_window_tick(XenHostmemWindow *w);
 
 /**
- * xen_hostmem_window_look: every mapping, by rising offset; those that wait for
- * their range last
+ * xen_hostmem_window_foreach: visit all mappings
+ *
+ * In order of offset; those that wait for their range come last.
  */
-void xen_hostmem_window_look(XenHostmemWindow *w,
-                             void (*see)(void *opaque,
-                                         const XenHostmemView *view),
-                             void *opaque);
+void xen_hostmem_window_foreach(XenHostmemWindow *w,
+                                void (*visit)(void *opaque,
+                                              const XenHostmemView *view),
+                                void *opaque);
 const XenHostmemCounters *
 xen_hostmem_window_counters(const XenHostmemWindow *w);
 
-/* Bytes that are granted now, also if nothing uses them any more. */
+/* Bytes currently granted, including blobs that have been unmapped. */
 uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w);
 
 #endif

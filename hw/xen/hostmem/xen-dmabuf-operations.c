@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen grant operations for dma-bufs, for true Xen
+ * Xen grant operations for dma-bufs, for real Xen (not emulated by QEMU)
  *
  * Two providers, in order of preference:
  *
  * - the module xen-dmabuf-grant: any size, parts of buffers, and proof that
- *   the peer has let go before a page is given back;
+ *   the peer has unmapped a page before it is freed;
  * - libxengnttab's dma-buf import, in kernels with CONFIG_XEN_GNTDEV_DMABUF:
  *   whole buffers of at most 65535 pages, and no proof.
  */
@@ -23,9 +23,9 @@
 
 struct XenDmabufGranter {
     const char *name;
-    int device;                 /* the module's, or -1 */
+    int device;                 /* fd of the module's device, or -1 */
     xengnttab_handle *xgt;      /* gntdev, or NULL */
-    GHashTable *fds;            /* gntdev: fds that imports are keyed by */
+    GHashTable *fds;            /* gntdev: the fds that identify imports */
 };
 
 /* The module */
@@ -52,7 +52,7 @@ static int module_release(XenDmabufGranter *g, uint64_t handle)
     struct xen_dmabuf_grant_release op = { .handle = handle };
 
     if (RETRY_ON_EINTR(ioctl(g->device, XEN_DMABUF_GRANT_RELEASE, &op)) < 0) {
-        /* No such import: it is gone, and that is what was asked for. */
+        /* ENOENT: the import is already gone, which is the desired result. */
         return errno == ENOENT ? 0 : -errno;
     }
     return op.busy ? -EBUSY : 0;
@@ -61,14 +61,14 @@ static int module_release(XenDmabufGranter *g, uint64_t handle)
 /* libxengnttab */
 
 /*
- * gntdev counts pages in 16 bits where it allocates references, so 65536
- * would be taken for 0 (gnttab_alloc_grant_references() in Linux).
+ * gntdev uses a 16-bit count to allocate references, so 65536 would be
+ * truncated to 0 (gnttab_alloc_grant_references() in Linux).
  */
 #define GNTDEV_MAX_PAGES 65535
 
 /*
- * gntdev finds an import by the number of its fd. A duplicate of our own
- * keeps that number from being reused for another buffer meanwhile.
+ * gntdev identifies an import by its fd number. Keep a duplicate open, so that
+ * the number is not reused for another buffer.
  */
 static int gntdev_import(XenDmabufGranter *g, uint32_t domid, int fd,
                          uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
@@ -98,8 +98,9 @@ static int gntdev_import(XenDmabufGranter *g, uint32_t domid, int fd,
 }
 
 /*
- * gntdev releases at once and defers what is still mapped, holding the pages
- * of it. So without the peer's word there is nothing to ask it.
+ * gntdev releases at once. If references are still mapped, it ends them later
+ * and keeps their pages until then, but does not report it. So do not release
+ * without the peer's confirmation.
  */
 static int gntdev_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
 {
@@ -116,7 +117,7 @@ static int gntdev_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
     return 0;
 }
 
-/* A kernel without the feature does not know the request at all. */
+/* A kernel without the feature rejects the ioctl as unknown. */
 static bool gntdev_has_dmabuf(xengnttab_handle *xgt)
 {
     uint32_t ref;
@@ -125,7 +126,7 @@ static bool gntdev_has_dmabuf(xengnttab_handle *xgt)
     return errno != ENOTTY && errno != ENOSYS && errno != EOPNOTSUPP;
 }
 
-/* Either */
+/* Common */
 
 static bool open_gntdev(XenDmabufGranter *g)
 {
@@ -169,7 +170,7 @@ static void close_gntdev(XenDmabufGranter *g)
     GHashTableIter iter;
     gpointer fd;
 
-    /* gntdev first: it releases by fd number whatever is left. */
+    /* Close gntdev first: it releases the remaining imports by fd number. */
     xengnttab_close(g->xgt);
     g_hash_table_iter_init(&iter, g->fds);
     while (g_hash_table_iter_next(&iter, &fd, NULL)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: "info xen-hostmem", the text of query-xen-hostmem
+ * Xen hostmem: "info xen-hostmem", the output of query-xen-hostmem as text
  */
 
 #include "qemu/osdep.h"
@@ -19,7 +19,7 @@ static void describe_blob(GString *text, const XenHostmemBlobInfo *b)
                            XenHostmemState_str(b->state),
                            b->has_reason ? ": " : "",
                            b->has_reason ? XenHostmemReason_str(b->reason) : "",
-                           b->wanted ? "" : " (no longer wanted)");
+                           b->wanted ? "" : " (being unmapped)");
 }
 
 static void describe_window(GString *text, const XenHostmemInfo *info)
@@ -34,9 +34,9 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
                            info->granted / KIB, info->quota / KIB,
                            info->trapped / KIB);
     g_string_append_printf(text, "  %" PRIu64 " maps, %" PRIu64 " unmaps, %"
-                           PRIu64 " grants; accesses trapped: %" PRIu64
+                           PRIu64 " grants; trapped accesses: %" PRIu64
                            " reads, %" PRIu64 " writes, %" PRIu64
-                           " where no blob is\n", info->maps, info->unmaps,
+                           " outside any blob\n", info->maps, info->unmaps,
                            info->grants, info->trapped_reads,
                            info->trapped_writes, info->strays);
     for (XenHostmemFallbackList *f = info->fallbacks; f; f = f->next) {

@@ -9,7 +9,7 @@
 #include "hw/pci/pci_device.h"
 #include "device.h"
 
-static void see_blob(void *opaque, const XenHostmemView *view)
+static void add_blob(void *opaque, const XenHostmemView *view)
 {
     XenHostmemInfo *info = opaque;
     XenHostmemBlobInfo *blob = g_new0(XenHostmemBlobInfo, 1);
@@ -25,7 +25,7 @@ static void see_blob(void *opaque, const XenHostmemView *view)
         blob->reason = view->reason;
         info->trapped += view->size;
     }
-    /* In reverse: a list grows at its head. */
+    /* Prepended, so in reverse order; describe() reverses the list. */
     QAPI_LIST_PREPEND(info->blobs, blob);
 }
 
@@ -81,7 +81,7 @@ static XenHostmemInfo *describe(XenHostmem *h)
     info->trapped_writes = h->trap.writes;
     info->strays = h->trap.strays;
     info->fallbacks = count_fallbacks(c);
-    xen_hostmem_window_look(h->window, see_blob, info);
+    xen_hostmem_window_foreach(h->window, add_blob, info);
     info->blobs = reverse(info->blobs);
     return info;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen hostmem: a QEMU without Xen
+ * Xen hostmem: stubs for a QEMU without Xen
  *
- * Of the GPU's calls only xen_hostmem_new() can happen: without it there is no
- * XenHostmem.
+ * xen_hostmem_new() always fails, so the functions that take a XenHostmem are
+ * never called.
  */
 
 #include "qemu/osdep.h"
@@ -18,7 +18,7 @@ XenHostmemInfoList *qmp_query_xen_hostmem(Error **errp)
 
 XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
 {
-    error_setg(errp, "this QEMU was built without Xen");
+    error_setg(errp, "this QEMU was built without Xen support");
     return NULL;
 }
 

@@ -6,10 +6,10 @@
 #define HW_VIRTIO_GPU_HOSTMEM_H
 
 /**
- * virtio_gpu_check_hostmem: can the window be a BAR of the guest?
- * @size: the property hostmem, bytes
+ * virtio_gpu_check_hostmem: check that the window is valid as a BAR
+ * @size: value of the property hostmem, bytes
  *
- * Returns false and sets @errp, which says what to write instead, if not.
+ * Returns false and sets @errp, which suggests valid values, if it is not.
  */
 bool virtio_gpu_check_hostmem(uint64_t size, Error **errp);
 

@@ -2,8 +2,9 @@
 /*
  * Virtio GPU: host visible memory on Xen
  *
- * What virtio-gpu-gl calls.  Each function does nothing, and says so, unless
- * the accelerator is Xen and the device has a hostmem window.  Main loop only.
+ * Functions called by virtio-gpu-gl.  Unless the accelerator is Xen and the
+ * device has a hostmem window, each does nothing, and the commands are
+ * %VIRTIO_GPU_XEN_NOT_OURS.  Main loop only.
  */
 #ifndef HW_VIRTIO_GPU_XEN_H
 #define HW_VIRTIO_GPU_XEN_H
@@ -17,33 +18,33 @@ extern const PropertyInfo virtio_gpu_xen_prop_policy;
     DEFINE_PROP_UNSIGNED(_name, _state, _field, _default, \
                          virtio_gpu_xen_prop_policy, XenHostmemPolicy)
 
-/* What became of a command. */
+/* The state of a command after one of the functions below. */
 typedef enum VirtIOGPUXenResult {
-    /* The caller goes on as without Xen. */
+    /* The caller continues as without Xen. */
     VIRTIO_GPU_XEN_NOT_OURS,
-    /* It is answered, or @cmd->error is set. */
+    /* Answered, or failed with @cmd->error set. */
     VIRTIO_GPU_XEN_HANDLED,
-    /* It waits for the guest: answered or processed anew later. */
+    /* Waits for the guest; answered, or processed again, later. */
     VIRTIO_GPU_XEN_DEFERRED,
 } VirtIOGPUXenResult;
 
 /**
  * virtio_gpu_xen_realize: create the backend for the device's window
  *
- * Returns false and sets @errp if the device's properties contradict each
- * other or the backend cannot be created.
+ * Returns false and sets @errp if the device's properties are inconsistent or
+ * the backend cannot be created.
  */
 bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp);
 void virtio_gpu_xen_unrealize(VirtIOGPU *g);
 
 /**
- * virtio_gpu_xen_reset: unmap all; goes before virtio_gpu_reset()
+ * virtio_gpu_xen_reset: unmap everything; call before virtio_gpu_reset()
  */
 void virtio_gpu_xen_reset(VirtIOGPU *g);
 
 /**
  * virtio_gpu_xen_map_blob: RESOURCE_MAP_BLOB
- * @res: the resource that the command names
+ * @res: the command's resource
  * @offset: bytes from the start of the window
  */
 VirtIOGPUXenResult
@@ -54,7 +55,7 @@ virtio_gpu_xen_map_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
 /**
  * virtio_gpu_xen_unmap_blob: RESOURCE_UNMAP_BLOB, RESOURCE_UNREF
  *
- * %VIRTIO_GPU_XEN_NOT_OURS: nothing of the resource is in the window any more.
+ * %VIRTIO_GPU_XEN_NOT_OURS: the resource is not in the window.
  */
 VirtIOGPUXenResult
 virtio_gpu_xen_unmap_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,

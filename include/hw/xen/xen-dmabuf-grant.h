@@ -2,7 +2,7 @@
 /*
  * Xen grant operations: granting the pages of a dma-buf
  *
- * Reached through xen_gnttab_ops->dmabuf, as every Xen library is.
+ * Called through xen_gnttab_ops->dmabuf, like all functions of Xen libraries.
  */
 #ifndef HW_XEN_DMABUF_GRANT_H
 #define HW_XEN_DMABUF_GRANT_H
@@ -22,13 +22,14 @@ struct gnttab_dmabuf_ops {
                    bool confirmed);
 };
 
-/* For true Xen: hw/xen/xen-dmabuf-operations.c */
+/* For real Xen (not emulated by QEMU): hw/xen/xen-dmabuf-operations.c */
 extern const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops;
 
 /**
- * qemu_xen_gnttab_dmabuf_open: find what can grant dma-bufs on this kernel
+ * qemu_xen_gnttab_dmabuf_open: open the provider of this kernel
  *
- * Returns NULL and sets @errp, naming what to load, if nothing can.
+ * Returns NULL and sets @errp, with a hint which module to load, if there is
+ * none.
  */
 static inline XenDmabufGranter *qemu_xen_gnttab_dmabuf_open(Error **errp)
 {
@@ -40,9 +41,9 @@ static inline XenDmabufGranter *qemu_xen_gnttab_dmabuf_open(Error **errp)
 }
 
 /**
- * qemu_xen_gnttab_dmabuf_close: end it
+ * qemu_xen_gnttab_dmabuf_close: close the provider
  *
- * The kernel releases what is still imported, as the peer lets go of it.
+ * The kernel releases the remaining imports as the peer unmaps them.
  */
 static inline void qemu_xen_gnttab_dmabuf_close(XenDmabufGranter *granter)
 {
@@ -50,7 +51,7 @@ static inline void qemu_xen_gnttab_dmabuf_close(XenDmabufGranter *granter)
 }
 
 /**
- * qemu_xen_gnttab_dmabuf_name: the provider's name, for a person
+ * qemu_xen_gnttab_dmabuf_name: the provider's name, for messages
  */
 static inline const char *qemu_xen_gnttab_dmabuf_name(
     XenDmabufGranter *granter)
@@ -60,16 +61,16 @@ static inline const char *qemu_xen_gnttab_dmabuf_name(
 
 /**
  * qemu_xen_gnttab_dmabuf_import: grant the first pages of a dma-buf
- * @domid: who may map them, for reading and writing
- * @fd: the dma-buf; stays the caller's, who may close it
- * @nr_pages: pages of 4096 bytes
- * @refs: room for @nr_pages references
- * @handle: set to what names the import
+ * @domid: the domain that may map them, read and write
+ * @fd: the dma-buf; owned by the caller, who may close it
+ * @nr_pages: number of pages of 4096 bytes
+ * @refs: array of @nr_pages references, which is filled in
+ * @handle: set to the handle of the import
  *
  * Returns 0 or a negative errno: -ENOSPC if this domain's grant table is full,
- * -E2BIG for more pages than the provider can do, -ERANGE if it cannot grant
- * a part of a buffer and the sizes differ, -EOPNOTSUPP if the pages are not
- * system memory, others as the kernel has them.
+ * -E2BIG for more pages than the provider can grant at once, -ERANGE if it
+ * can only grant whole buffers and the sizes differ, -EOPNOTSUPP if the pages
+ * are not system memory, or another error from the kernel.
  */
 static inline int qemu_xen_gnttab_dmabuf_import(XenDmabufGranter *granter,
                                                 uint32_t domid, int fd,
@@ -83,12 +84,12 @@ static inline int qemu_xen_gnttab_dmabuf_import(XenDmabufGranter *granter,
 
 /**
  * qemu_xen_gnttab_dmabuf_release: end the references of an import
- * @confirmed: the peer says that it has none of them mapped
+ * @confirmed: the peer claims that it has none of them mapped
  *
- * Returns 0 when the import is gone: the kernel has proof that nothing is
- * mapped, or, where it cannot tell, the peer's word and pages that outlive a
- * false one. -EBUSY: the peer may have some mapped; the import stays, ask
- * again.
+ * Returns 0 when the import is gone: either the kernel has proof that nothing
+ * is mapped, or it relies on the peer's claim and keeps the pages that are
+ * still mapped. Returns -EBUSY if the peer may still have pages mapped; the
+ * import remains: retry later.
  */
 static inline int qemu_xen_gnttab_dmabuf_release(XenDmabufGranter *granter,
                                                  uint64_t handle,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What virtio-gpu-xen-blob.c uses of virglrenderer; the test stands for it. */
+/* The functions that virtio-gpu-xen-blob.c uses; the test implements them. */
 #ifndef VIRGLRENDERER_H
 #define VIRGLRENDERER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What virtio-gpu-xen-blob.c uses of log.h, for a build without QEMU. */
+/* The part of log.h that virtio-gpu-xen-blob.c uses, without QEMU */
 #ifndef QEMU_LOG_H
 #define QEMU_LOG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What virtio-gpu-xen-blob.c uses of main-loop.h, for a build without QEMU */
+/* The part of main-loop.h that virtio-gpu-xen-blob.c uses, without QEMU */
 #ifndef QEMU_MAIN_LOOP_H
 #define QEMU_MAIN_LOOP_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the core uses of QEMU's osdep.h, for building it without QEMU. */
+/* The parts of QEMU's osdep.h that the core uses, for a build without QEMU */
 #ifndef QEMU_OSDEP_H
 #define QEMU_OSDEP_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostmem.h: host memory of a device model's PCI window, granted to its guest
+ * hostmem.h: host memory in a PCI window of the device model, granted to the
+ * guest
  *
- * Layout only. Behaviour, and the meaning of the requirement numbers (R...)
- * named here, is in docs/specs/xen-hostmem.rst.
+ * Layout only. docs/specs/xen-hostmem.rst specifies the behaviour; the
+ * requirement numbers (R...) refer to it.
  *
  * Version: 1
  *
@@ -12,12 +13,12 @@
  *****************************************************************************
  *
  * A PV device in the usual sense: the backend is the device model (QEMU), the
- * frontend is a driver in the guest. The ring runs the other way round: the
- * *backend produces requests* ("these references belong at this offset") and
- * the frontend answers them. All shared memory is the guest's.
+ * frontend is a driver in the guest. But the direction of the ring is reversed:
+ * the *backend produces requests* ("map these references at this offset") and
+ * the frontend responds. The guest provides all shared memory.
  *
  *****************************************************************************
- * Xenstore (one device of a running guest, as an example)
+ * Xenstore (example: one device of a running guest)
  *****************************************************************************
  *
  * Under /local/domain/1/device/hostmem/0:
@@ -51,21 +52,21 @@
  * versions
  *      Values:         <uint> [ "," <uint> ]*
  *
- *      The protocol versions the backend speaks. Written before the backend
- *      enters InitWait for a frontend that can run.
+ *      The protocol versions that the backend speaks. Written before a
+ *      frontend can see InitWait (R1).
  *
  * pci-address
  *      Values:         "ssss:bb:dd.f", hexadecimal
  *
- *      The PCI function that carries the window, as the guest's firmware
- *      numbered it. Valid in state Connected only.
+ *      The PCI function that has the window, as numbered by the guest's
+ *      firmware. Valid in state Connected only.
  *
  * shm-id
  *      Values:         <uint8>
  *
- *      Which of the function's virtio shared memory regions (struct
- *      virtio_pci_cap64, cfg_type VIRTIO_PCI_CAP_SHARED_MEMORY_CFG) is the
- *      window. Valid in state Connected only.
+ *      ID of the function's virtio shared memory region (struct
+ *      virtio_pci_cap64, cfg_type VIRTIO_PCI_CAP_SHARED_MEMORY_CFG) that is
+ *      the window. Valid in state Connected only.
  *
  * window-size
  *      Values:         <uint64>, bytes
@@ -79,7 +80,7 @@
  * version
  *      Values:         <uint>
  *
- *      The one version, out of the backend's, that the frontend speaks.
+ *      The version that the frontend chose from the backend's versions.
  *
  * ring-ref
  *      Values:         <grant_ref_t>
@@ -94,7 +95,7 @@
  * gref-pages
  *      Values:         1 .. XEN_HOSTMEM_MAX_GREF_PAGES
  *
- *      Pages of the reference buffer.
+ *      Number of pages of the reference buffer.
  *
  * gref-ref-<n>, n = 0 .. gref-pages - 1
  *      Values:         <grant_ref_t>
@@ -104,9 +105,10 @@
  * unmapped
  *      Values:         "0" or "1"
  *
- *      0 while something may be mapped; 1, written before Closed, says that
- *      nothing is (R19). The state alone does not: a kernel that starts after
- *      a crash resets it to Closed for devices that it does not know yet.
+ *      0 while something may be mapped; 1, written before Closed, states that
+ *      nothing is mapped (R19). The state alone is not sufficient: a kernel
+ *      that starts after a crash resets it to Closed for devices that have no
+ *      driver yet.
  *
  *****************************************************************************
  * States
@@ -122,9 +124,9 @@
  *      Connected                                o finds the window
  *                                             Connected
  *        o posts requests  ------------------>  o maps, unmaps
- *          takes answers   <------------------    answers
+ *          reads responses <------------------    responds
  *                                             Closing
- *        o posts nothing more                   o unmaps everything
+ *        o posts no more requests               o unmaps everything
  *      Closing                                Closed
  *        o unmaps ring and buffer
  *      Closed                                   o frees ring and buffer
@@ -149,11 +151,11 @@
 #define XEN_HOSTMEM_NODE_GREF_REF       "gref-ref-%u"
 #define XEN_HOSTMEM_NODE_UNMAPPED       "unmapped"
 
-/* The unit of every page count: a Xen grant, whatever the guest's pages are. */
+/* Unit of every page count: the size of a grant, not of the guest's pages. */
 #define XEN_HOSTMEM_PAGE_SHIFT          12
 #define XEN_HOSTMEM_PAGE_SIZE           (1u << XEN_HOSTMEM_PAGE_SHIFT)
 
-/* Upper bound of gref-pages, and the references one such page holds. */
+/* Upper bound of gref-pages, and number of references in such a page. */
 #define XEN_HOSTMEM_MAX_GREF_PAGES      16
 #define XEN_HOSTMEM_REFS_PER_PAGE       (XEN_HOSTMEM_PAGE_SIZE / 4)
 
@@ -163,16 +165,16 @@
 
 /*
  * flags
- * LIVE: the guest may be accessing this part of the window right now (R12).
+ * LIVE: the guest may access this part of the window meanwhile (R12).
  */
 #define XEN_HOSTMEM_LIVE        (1u << 0)
 
 /* status: 0, or one of these negative Xen error numbers (R15) */
 #define XEN_HOSTMEM_OK          0
 #define XEN_HOSTMEM_ENOENT      (-2)    /* nothing in the range is mapped */
-#define XEN_HOSTMEM_EIO         (-5)    /* Xen refused */
+#define XEN_HOSTMEM_EIO         (-5)    /* an operation of Xen failed */
 #define XEN_HOSTMEM_ENOMEM      (-12)   /* no memory, or maptrack full */
-#define XEN_HOSTMEM_EEXIST      (-17)   /* range is mapped already */
+#define XEN_HOSTMEM_EEXIST      (-17)   /* range is already mapped */
 #define XEN_HOSTMEM_ENODEV      (-19)   /* window moved or not decoding */
 #define XEN_HOSTMEM_EINVAL      (-22)   /* malformed request */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What virtio-gpu-xen-blob.c uses of virtio-gpu.h, for a build without QEMU */
+/* The parts of virtio-gpu.h that virtio-gpu-xen-blob.c uses, without QEMU */
 #ifndef HW_VIRTIO_GPU_H
 #define HW_VIRTIO_GPU_H
 
