@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/cutils.h"
+#include "qemu/module.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
 #include "hw/xen/xen-bus-helper.h"

@@ -7,6 +7,8 @@
 #include "qapi/error.h"
 #include "qapi/qapi-commands-xen-hostmem.h"
 #include "qapi/type-helpers.h"
+#include "qemu/module.h"
+#include "monitor/monitor.h"
 
 #define KIB 1024
 
@@ -63,3 +65,10 @@ HumanReadableText *qmp_x_query_xen_hostmem(Error **errp)
     qapi_free_XenHostmemInfoList(list);
     return human_readable_text_from_str(text);
 }
+
+static void xen_hostmem_register_hmp(void)
+{
+    monitor_register_hmp_info_hrt("xen-hostmem", qmp_x_query_xen_hostmem);
+}
+
+type_init(xen_hostmem_register_hmp)
