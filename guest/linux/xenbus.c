@@ -14,6 +14,7 @@
 #include <xen/grant_table.h>
 #include <xen/xen.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /**
@@ -57,7 +58,7 @@ static void hostmem_wait_for_backend(struct xen_hostmem *hm,
 	enum xenbus_state state;
 
 	for (;;) {
-		state = xenbus_read_driver_state(hm->dev->otherend);
+		state = hostmem_read_driver_state(hm->dev, hm->dev->otherend);
 		/* Unknown: the node is gone, and the backend with it. */
 		if (state >= least || state == XenbusStateUnknown)
 			return;
@@ -212,7 +213,7 @@ static void hostmem_state_work(struct work_struct *work)
 
 	if (hm->stopped)
 		return;
-	backend = xenbus_read_driver_state(hm->dev->otherend);
+	backend = hostmem_read_driver_state(hm->dev, hm->dev->otherend);
 	if (!hostmem_begin(hm, backend))
 		return;
 
