@@ -275,8 +275,12 @@ static void hostmem_start_work(struct work_struct *work)
 
 	hm->stopped = false;
 	hm->begun = false;
-	/* What xenbus has cached is not what the new host's xenstore holds. */
-	hm->dev->state = XenbusStateUnknown;
+	/*
+	 * What xenbus has cached need not be what the new host's xenstore holds.
+	 * They have to agree, though: in 7.x xenbus takes the device for a new
+	 * one, and does not write a state, if only xenstore says Initialising.
+	 */
+	hm->dev->state = hostmem_read_driver_state(hm->dev, hm->dev->nodename);
 	queue_work(hm->wq, &hm->state_work);
 }
 
