@@ -9,6 +9,7 @@
 #include <linux/pfn.h>
 #include <linux/scatterlist.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /**
@@ -62,9 +63,14 @@ int dmabuf_grant_dma_refusals(void)
  * ZONE_DEVICE or have no struct page at all. Holes and the firmware's memory
  * have a struct page that is reserved. None of this is ours to grant.
  */
-static bool dmabuf_grant_page_is_memory(struct page *page)
+static bool dmabuf_grant_pfn_is_memory(unsigned long pfn)
 {
-	return page && !is_zone_device_page(page) && !PageReserved(page);
+	struct page *page;
+
+	if (!pfn_valid(pfn))
+		return false;
+	page = pfn_to_page(pfn);
+	return !is_zone_device_page(page) && !PageReserved(page);
 }
 
 /**
@@ -81,25 +87,45 @@ bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn)
 	if (phys & DMABUF_GRANT_DMA_MARK)
 		return false;
 	*pfn = PFN_DOWN(phys);
-	return pfn_valid(*pfn) &&
-	       dmabuf_grant_page_is_memory(pfn_to_page(*pfn));
+	return dmabuf_grant_pfn_is_memory(*pfn);
 }
 
-static dma_addr_t dmabuf_grant_map_page(struct device *dev, struct page *page,
-					unsigned long offset, size_t size,
-					enum dma_data_direction dir,
-					unsigned long attrs)
+static dma_addr_t dmabuf_grant_refuse(void)
 {
-	if (!dmabuf_grant_page_is_memory(page)) {
-		atomic_inc(&dmabuf_grant_refusals);
-		return DMA_MAPPING_ERROR;
-	}
-	return (page_to_phys(page) + offset) | DMABUF_GRANT_DMA_MARK;
+	atomic_inc(&dmabuf_grant_refusals);
+	return DMA_MAPPING_ERROR;
 }
 
-static void dmabuf_grant_unmap_page(struct device *dev, dma_addr_t addr,
-				    size_t size, enum dma_data_direction dir,
-				    unsigned long attrs)
+/**
+ * dmabuf_grant_map_phys() - map one range of memory; see compat.h
+ * @dev: our device
+ * @phys: physical address
+ * @size: length in bytes; the range lies within one page or one folio
+ * @dir: unused
+ * @attrs: with DMA_ATTR_MMIO the range is not memory
+ *
+ * Return: The DMA address, or DMA_MAPPING_ERROR, which counts as a refusal.
+ */
+dma_addr_t dmabuf_grant_map_phys(struct device *dev, phys_addr_t phys,
+				 size_t size, enum dma_data_direction dir,
+				 unsigned long attrs)
+{
+	if ((attrs & DMA_ATTR_MMIO) ||
+	    !dmabuf_grant_pfn_is_memory(PHYS_PFN(phys)))
+		return dmabuf_grant_refuse();
+	return phys | DMABUF_GRANT_DMA_MARK;
+}
+
+/**
+ * dmabuf_grant_unmap_phys() - undo dmabuf_grant_map_phys(), which needs nothing
+ * @dev: our device
+ * @addr: DMA address
+ * @size: length in bytes
+ * @dir: unused
+ * @attrs: unused
+ */
+void dmabuf_grant_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
 {
 }
 
@@ -109,13 +135,15 @@ static int dmabuf_grant_map_sg(struct device *dev, struct scatterlist *sgl,
 			       unsigned long attrs)
 {
 	struct scatterlist *sg;
+	dma_addr_t addr;
 	int i;
 
 	for_each_sg(sgl, sg, nents, i) {
-		dma_addr_t addr = dmabuf_grant_map_page(dev, sg_page(sg),
-							sg->offset, sg->length,
-							dir, attrs);
-
+		if (sg_page(sg))
+			addr = dmabuf_grant_map_phys(dev, sg_phys(sg),
+						     sg->length, dir, attrs);
+		else
+			addr = dmabuf_grant_refuse();
 		if (addr == DMA_MAPPING_ERROR)
 			return -EREMOTEIO;
 		sg_dma_address(sg) = addr;
@@ -130,23 +158,11 @@ static void dmabuf_grant_unmap_sg(struct device *dev, struct scatterlist *sgl,
 {
 }
 
-/* A device's memory, given by its address: refused, and counted as such. */
-static dma_addr_t dmabuf_grant_map_resource(struct device *dev,
-					    phys_addr_t addr, size_t size,
-					    enum dma_data_direction dir,
-					    unsigned long attrs)
-{
-	atomic_inc(&dmabuf_grant_refusals);
-	return DMA_MAPPING_ERROR;
-}
-
 /* No alloc, no sync: nothing is allocated for, or cached by, this device. */
 static const struct dma_map_ops dmabuf_grant_dma_ops = {
-	.map_page = dmabuf_grant_map_page,
-	.unmap_page = dmabuf_grant_unmap_page,
 	.map_sg = dmabuf_grant_map_sg,
 	.unmap_sg = dmabuf_grant_unmap_sg,
-	.map_resource = dmabuf_grant_map_resource,
+	DMABUF_GRANT_MAP_OPS,
 };
 
 /**

@@ -13,6 +13,7 @@
 #include <xen/page.h>
 #include <xen/xen.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /**
@@ -28,18 +29,6 @@
  */
 
 static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
-
-/*
- * From 6.2 on the importer of a dma-buf takes its reservation lock. Before
- * that the exporter might.
- */
-#ifdef DMABUF_GRANT_EXPORTER_LOCKS
-#define dmabuf_grant_map_attachment	dma_buf_map_attachment
-#define dmabuf_grant_unmap_attachment	dma_buf_unmap_attachment
-#else
-#define dmabuf_grant_map_attachment	dma_buf_map_attachment_unlocked
-#define dmabuf_grant_unmap_attachment	dma_buf_unmap_attachment_unlocked
-#endif
 
 /*
  * The error to return if the exporter did not let us attach or map. Transient

@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /**
@@ -86,7 +87,7 @@ static void dmabuf_grant_schedule_next(bool progress)
 					   2 * dmabuf_grant_delay,
 					   DMABUF_GRANT_REAP_LAST);
 	if (!list_empty(&dmabuf_grant_pending))
-		queue_delayed_work(system_unbound_wq, &dmabuf_grant_reap_work,
+		queue_delayed_work(dmabuf_grant_wq, &dmabuf_grant_reap_work,
 				   dmabuf_grant_delay);
 	spin_unlock(&dmabuf_grant_pending_lock);
 }
@@ -120,7 +121,7 @@ void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp)
 	spin_lock(&dmabuf_grant_pending_lock);
 	list_add_tail(&imp->node, &dmabuf_grant_pending);
 	dmabuf_grant_delay = DMABUF_GRANT_REAP_FIRST;
-	mod_delayed_work(system_unbound_wq, &dmabuf_grant_reap_work,
+	mod_delayed_work(dmabuf_grant_wq, &dmabuf_grant_reap_work,
 			 dmabuf_grant_delay);
 	spin_unlock(&dmabuf_grant_pending_lock);
 }

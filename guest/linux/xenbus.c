@@ -14,6 +14,7 @@
 #include <xen/grant_table.h>
 #include <xen/xen.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /**
@@ -57,7 +58,7 @@ static void hostmem_wait_for_backend(struct xen_hostmem *hm,
 	enum xenbus_state state;
 
 	for (;;) {
-		state = xenbus_read_driver_state(hm->dev->otherend);
+		state = hostmem_read_driver_state(hm->dev, hm->dev->otherend);
 		/* Unknown: the node is gone, and the backend with it. */
 		if (state >= least || state == XenbusStateUnknown)
 			return;
@@ -212,7 +213,7 @@ static void hostmem_state_work(struct work_struct *work)
 
 	if (hm->stopped)
 		return;
-	backend = xenbus_read_driver_state(hm->dev->otherend);
+	backend = hostmem_read_driver_state(hm->dev, hm->dev->otherend);
 	if (!hostmem_begin(hm, backend))
 		return;
 
@@ -274,8 +275,12 @@ static void hostmem_start_work(struct work_struct *work)
 
 	hm->stopped = false;
 	hm->begun = false;
-	/* What xenbus has cached is not what the new host's xenstore holds. */
-	hm->dev->state = XenbusStateUnknown;
+	/*
+	 * What xenbus has cached need not be what the new host's xenstore holds.
+	 * They have to agree, though: in 7.x xenbus takes the device for a new
+	 * one, and does not write a state, if only xenstore says Initialising.
+	 */
+	hm->dev->state = hostmem_read_driver_state(hm->dev, hm->dev->nodename);
 	queue_work(hm->wq, &hm->state_work);
 }
 
