@@ -211,7 +211,7 @@ prepare()
     env QEMU_SRC="$tree/build/qemu" "$in_base" scripts/qemu-source.sh
 }
 
-known="10.0, 10.2, 11.0 and 11.1"
+known="10.0, 10.2"
 
 own_qemu 9.2.0
 says qemu-src-too-old "is version 9.2.0; the patches are known to work with $known" prepare

@@ -24,14 +24,19 @@ source=$TOP/build/$name-src
 out=$TOP/build/$name
 [ -d "$source" ] || die "there is no build/$name-src: run scripts/qemu-source.sh first"
 
+# What goes into QEMU's tree. tests/unit has its own meson.build and shims for the
+# build without QEMU.
+our_files()
+{
+    find hw include qapi tests/qtest -type f
+    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]'
+}
+
 # Copies only what differs, keeping nothing that is gone here, so that ninja builds
 # no more than it has to and no stale header hides a mistake.
 overlay()
 {
-    (cd "$TOP" && {
-        find hw include qapi tests/qtest -type f -print
-        find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -print
-    } | sort) >"$source/.overlay.new"
+    (cd "$TOP" && our_files | sort) >"$source/.overlay.new"
     [ ! -e "$source/.overlay" ] || comm -23 "$source/.overlay" "$source/.overlay.new" |
         while read -r file; do
             rm -f "$source/$file"
@@ -70,8 +75,7 @@ configure()
 # Warnings in upstream's files are tolerated, warnings in ours are errors.
 check_warnings()
 {
-    files=$(cd "$TOP" && find hw include tests/qtest -name '*.[ch]' -printf '%f\n' |
-        paste -sd'|' | sed 's/\./\\./g')
+    files=$(cd "$TOP" && our_files | sed -n 's/.*\/\(.*\)\.\([ch]\)$/\1\\.\2/p' | paste -sd'|')
     if grep -E "($files):[0-9]+:.*warning:" "$1"; then
         die "warnings in our files"
     fi
