@@ -128,6 +128,12 @@ static void test_errors(void)
         { "virtio-gpu-gl-pci,blob=on,hostmem=256M", "OpenGL support" },
         { "virtio-gpu-pci,hostmem=256K,nonesuch=1", "nonesuch" },
         { "virtio-gpu-pci,hostmem=lots", "hostmem" },
+        { "virtio-gpu-pci,hostmem=300M", "use 256 MiB or 512 MiB" },
+        { "virtio-vga,hostmem=300M", "use 256 MiB or 512 MiB" },
+        { "virtio-gpu-pci,hostmem=2048", "as in hostmem=256M" },
+        { "virtio-gpu-pci,hostmem=4097", "use 4 KiB or 8 KiB" },
+        { "virtio-gpu-pci,hostmem=1T", "use at most 512 GiB" },
+        { "virtio-gpu-pci,hostmem=8E", "use at most 512 GiB" },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {

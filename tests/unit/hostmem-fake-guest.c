@@ -393,6 +393,16 @@ int fake_map_no_dmabuf(FakeGuest *f, uint32_t blob, uint64_t first,
     return map(f, blob, first, pages, -1, false, reason);
 }
 
+void fake_map_granted(FakeGuest *f, uint32_t blob, uint64_t first,
+                      uint64_t pages)
+{
+    g_assert_cmpint(fake_map(f, blob, first, pages), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, blob));
+    g_assert_true(is_granted(f, &f->blobs[blob]));
+}
+
 int fake_unmap(FakeGuest *f, uint32_t blob)
 {
     FakeBlob *b = &f->blobs[blob], before = *b;

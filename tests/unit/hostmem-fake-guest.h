@@ -91,6 +91,9 @@ int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages);
 int fake_map_ring(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages);
 int fake_map_no_dmabuf(FakeGuest *f, uint32_t blob, uint64_t first,
                        uint64_t pages, XenHostmemReason reason);
+/* Maps a blob that the guest then maps, too: it is granted. */
+void fake_map_granted(FakeGuest *f, uint32_t blob, uint64_t first,
+                      uint64_t pages);
 int fake_unmap(FakeGuest *f, uint32_t blob);
 void fake_reset(FakeGuest *f);
 

@@ -310,9 +310,7 @@ static void test_remap_waits(void)
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 1, 0, 4);
     g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
     g_assert_cmpint(fake_map(f, 2, 2, 4), ==, -EINPROGRESS);
     g_assert_cmpint(fake_map(f, 3, 4, 4), ==, -EEXIST);     /* 2 waits there */
@@ -331,9 +329,7 @@ static void test_quarantine(void)
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 1, 0, 4);
     g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
     fake_pump(f);
     fake_answer(f, XEN_HOSTMEM_EIO);
@@ -388,9 +384,7 @@ static void test_crash(void)
 
         f->proves = proves;
         fake_arrive(f);
-        fake_map(f, 1, 0, 4);
-        fake_pump(f);
-        fake_answer_all(f);
+        fake_map_granted(f, 1, 0, 4);
         fake_crash(f);
         g_assert_cmpint(xen_hostmem_window_status(f->w, 1), ==, 0);
         g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_STALE], ==, 1);
@@ -418,9 +412,7 @@ static void test_stuck_closing(void)
         f->proves = proves;
         fake_arrive(f);
         fake_map(f, 1, 0, 4);
-        fake_map(f, 2, 4, 4);
-        fake_pump(f);
-        fake_answer_all(f);
+        fake_map_granted(f, 2, 4, 4);
         g_assert_true(fake_take_settled(f, 1));
         xen_hostmem_window_leaving(f->w);
         g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
@@ -447,9 +439,7 @@ static void test_crash_then_clean(void)
 
     f->proves = false;
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 1, 0, 4);
     fake_crash(f);
     fake_arrive(f);
     fake_leave_lying(f);        /* only the first one's pages are mapped */
@@ -466,9 +456,7 @@ static void test_late_proof(void)
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 1, 0, 4);
     fake_crash(f);
     fake_arrive(f);
     g_assert_true(g_queue_is_empty(&f->posted));
@@ -496,9 +484,7 @@ static void test_live_undo(void)
     fake_answer_all(f);
 
     /* Unmapping a blob that the guest has unmapped is not. */
-    fake_map(f, 2, 8, 1);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 2, 8, 1);
     fake_unmap(f, 2);
     fake_pump(f);
     g_assert_false(((FakeRequest *)f->posted.head->data)->req.live);
@@ -511,9 +497,7 @@ static void test_lying_close(void)
     FakeGuest *f = fake_guest_new();
 
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
+    fake_map_granted(f, 1, 0, 4);
     fake_leave_lying(f);
     g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_STALE], ==, 1);
     fake_guest_free(f);
@@ -526,10 +510,7 @@ static void test_reset(void)
 
     g_assert_cmpint(map_unexportable(f, 4, 40, 4), ==, 0);
     fake_arrive(f);
-    fake_map(f, 1, 0, 4);
-    fake_pump(f);
-    fake_answer_all(f);
-    fake_take_settled(f, 1);
+    fake_map_granted(f, 1, 0, 4);
     fake_map(f, 2, 4, 4);
     fake_pump(f);
     fake_unmap(f, 1);
@@ -543,10 +524,7 @@ static void test_reset(void)
     g_assert_cmpuint(fake_granted(f), ==, 0);
 
     /* Afterwards the window can be used as before. */
-    g_assert_cmpint(fake_map(f, 1, 0, FAKE_PAGES), ==, -EINPROGRESS);
-    fake_pump(f);
-    fake_answer_all(f);
-    g_assert_true(fake_take_settled(f, 1));
+    fake_map_granted(f, 1, 0, FAKE_PAGES);
     fake_guest_free(f);
 }
 

@@ -30,6 +30,7 @@ static struct {
     bool woken;                             /* ctrl_bh is scheduled */
     void *memory[FAKE_BLOBS + 1];           /* mapped by the renderer */
     unsigned sent, answered;
+    unsigned last[FAKE_BLOBS + 1];          /* serial of the last answer */
     unsigned ended[FAKE_BLOBS + 1];         /* serial of the last unmap */
 } gpu;
 
@@ -140,6 +141,11 @@ void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
     g_assert_false(cmd->finished);
     cmd->finished = true;
     gpu.answered++;
+    if (cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
+        /* Those for one resource are answered in order. */
+        g_assert_cmpuint(c->serial, >, gpu.last[c->blob]);
+        gpu.last[c->blob] = c->serial;
+    }
     if (resp->type == VIRTIO_GPU_RESP_OK_NODATA &&
         cmd->cmd_hdr.type != VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
         /* The guest may map another blob in the range (I7). */
@@ -253,6 +259,22 @@ static void run_ctrl_bh(void)
 
 /* The guest */
 
+static void send(uint32_t type, uint32_t blob, uint64_t first)
+{
+    Command *c = g_new0(Command, 1);
+
+    c->cmd.cmd_hdr.type = type;
+    c->blob = blob;
+    c->first = first;
+    c->serial = ++gpu.sent;
+    if (type == VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB ||
+        type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+        gpu.ended[blob] = c->serial;
+        fake_blob(blob)->use = FAKE_UNUSED;
+    }
+    QTAILQ_INSERT_TAIL(&gpu.gl.parent_obj.cmdq, &c->cmd, next);
+}
+
 static void send_one(void)
 {
     static const uint32_t types[] = {
@@ -260,18 +282,10 @@ static void send_one(void)
         VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB,
         VIRTIO_GPU_CMD_RESOURCE_UNREF,
     };
-    Command *c = g_new0(Command, 1);
+    uint32_t type = types[pick(G_N_ELEMENTS(types))];
+    uint32_t blob = 1 + pick(FAKE_BLOBS);
 
-    c->cmd.cmd_hdr.type = types[pick(G_N_ELEMENTS(types))];
-    c->blob = 1 + pick(FAKE_BLOBS);
-    c->first = pick(FAKE_PAGES + 2);
-    c->serial = ++gpu.sent;
-    if (c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB ||
-        c->cmd.cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
-        gpu.ended[c->blob] = c->serial;
-        fake_blob(c->blob)->use = FAKE_UNUSED;
-    }
-    QTAILQ_INSERT_TAIL(&gpu.gl.parent_obj.cmdq, &c->cmd, next);
+    send(type, blob, pick(FAKE_PAGES + 2));
 }
 
 /* virtio_gpu_gl_reset() */
@@ -364,21 +378,29 @@ static unsigned pick_random(void *source, unsigned n)
     return g_rand_int_range(source, 0, n);
 }
 
+static void start(SessionPick *pick_fn, void *source)
+{
+    memset(&gpu, 0, sizeof(gpu));
+    session_start(&gpu.s, pick_fn, source);
+    gpu.s.f->on_settled = virtio_gpu_xen_settled;
+    gpu.s.f->on_export = virtio_gpu_xen_export;
+    gpu.s.f->user = &gpu.gl.parent_obj;
+    gpu.gl.xen_hostmem = (XenHostmem *)&gpu;    /* not dereferenced */
+    QTAILQ_INIT(&gpu.gl.parent_obj.cmdq);
+    QTAILQ_INIT(&gpu.gl.parent_obj.deferredq);
+    QTAILQ_INIT(&gpu.gl.parent_obj.reslist);
+}
+
 static void test_random(void)
 {
-    for (uint32_t seed = 1; seed <= SESSIONS; seed++) {
+    const char *more = g_getenv("SESSIONS");
+    uint32_t sessions = more ? strtoul(more, NULL, 0) : SESSIONS;
+
+    for (uint32_t seed = 1; seed <= sessions; seed++) {
         g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
 
-        memset(&gpu, 0, sizeof(gpu));
         g_test_message("seed %u", seed);
-        session_start(&gpu.s, pick_random, rand);
-        gpu.s.f->on_settled = virtio_gpu_xen_settled;
-        gpu.s.f->on_export = virtio_gpu_xen_export;
-        gpu.s.f->user = &gpu.gl.parent_obj;
-        gpu.gl.xen_hostmem = (XenHostmem *)&gpu;    /* not dereferenced */
-        QTAILQ_INIT(&gpu.gl.parent_obj.deferredq);
-        QTAILQ_INIT(&gpu.gl.parent_obj.cmdq);
-        QTAILQ_INIT(&gpu.gl.parent_obj.reslist);
+        start(pick_random, rand);
         for (int i = 0; i < STEPS; i++) {
             step();
         }
@@ -386,9 +408,72 @@ static void test_random(void)
     }
 }
 
+/* Grants and traps, a quota of two pages, and blobs of two pages. */
+static unsigned pick_one(void *source, unsigned n)
+{
+    return n > 1;
+}
+
+static unsigned nr_deferred(void)
+{
+    struct virtio_gpu_ctrl_command *cmd;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(cmd, &gpu.gl.parent_obj.deferredq, next) {
+        n++;
+    }
+    return n;
+}
+
+/*
+ * What comes for a resource while one of its commands is deferred waits behind
+ * it; commands for others do not (I3).
+ */
+static void test_order(void)
+{
+    start(pick_one, NULL);
+    fake_arrive(gpu.s.f);
+    send(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, 1, 8);
+    send(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 2, 0);
+    virtio_gpu_process_cmdq(&gpu.gl.parent_obj);
+    g_assert_cmpuint(nr_deferred(), ==, 4);
+    g_assert_cmpuint(gpu.answered, ==, 2);
+
+    fake_answer_all(gpu.s.f);
+    g_assert_cmpuint(gpu.answered, ==, 3);      /* the first MAP */
+    g_assert_cmpuint(nr_deferred(), ==, 0);     /* the others go on */
+    run_ctrl_bh();
+    g_assert_cmpuint(nr_deferred(), ==, 3);     /* UNMAP waits for the guest */
+    finish();
+    g_assert_null(find(1));
+}
+
+/* A reset drops them all, and what they waited for ends without them. */
+static void test_reset(void)
+{
+    start(pick_one, NULL);
+    fake_arrive(gpu.s.f);
+    send(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, 1, 0);
+    send(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0);
+    virtio_gpu_process_cmdq(&gpu.gl.parent_obj);
+    g_assert_cmpuint(nr_deferred(), ==, 2);
+    reset();
+    g_assert_cmpuint(nr_deferred(), ==, 0);
+    fake_answer_all(gpu.s.f);
+    g_assert_false(gpu.woken);
+    finish();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gpu/random", test_random);
+    g_test_add_func("/gpu/order", test_order);
+    g_test_add_func("/gpu/reset", test_reset);
     return g_test_run();
 }
