@@ -193,7 +193,7 @@ static bool is_recovering(FakeGuest *f)
 {
     unsigned n = 0;
 
-    xen_hostmem_window_look(f->w, count_unrecovered, &n);
+    xen_hostmem_window_foreach(f->w, count_unrecovered, &n);
     return n || f->woken || !g_queue_is_empty(&f->posted);
 }
 
