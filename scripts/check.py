@@ -42,6 +42,8 @@ def run(command, limit=LIMIT, **options):
         return done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         return 124, f"{late.stdout or ''}\ndid not finish within {limit} s"
+    except OSError as why:
+        return 127, str(why)
 
 
 def tail(text, lines=15):
