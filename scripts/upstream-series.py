@@ -89,25 +89,52 @@ def resolve(text, known):
     return re.sub(r"\n{3,}", "\n\n", "".join(lines)) if known else text
 
 
+def make_static(text, name):
+    """A text in which a function is static, if that is where it is defined"""
+    def shifted(found):
+        first, *rest = ("static " + found[0]).split("\n")
+        rest = [" " * (7 + len(line.expandtabs()) - len(line.lstrip())) + line.lstrip()
+                for line in rest]
+        return "\n".join([first] + [re.sub(r"^( {8})+", lambda spaces: "\t" * (
+            len(spaces[0]) // 8), line) for line in rest])
+    return re.sub(rf"^\w[\w *]*\b{name}\([^;{{}}]*\)(?=\n{{)", shifted, text, flags=re.M)
+
+
 def use_compat(text, header, users, known):
     """A text that does not include a header of such branches, but what it chooses
 
     users: regular expressions of what needs one of its includes, by the include's name"""
     chosen = resolve(re.sub(r"/\*.*?\*/", "", read(TOP, header), flags=re.S), known)
-    rest = re.sub(r"^(#include|#define|#ifndef|#endif|typedef) .*$|^#endif$", "", chosen,
-                  flags=re.M)
-    if rest.strip():
-        raise Error(f"{header} holds more than includes and names: {rest.strip()[:60]}")
-    includes = [line for line in re.findall(r"^#include .*\n", chosen, re.M)
-                if line not in text and
+    chosen = re.sub(r"[ \t]*\\\n", "\r", chosen)
+    found = {"names": [], "functions": []}
+
+    def note(kind, pattern, entry):
+        def take(match):
+            value = entry(match)
+            if value:
+                found[kind].append(value)
+            return "" if value else match[0]
+        return re.sub(pattern, take, chosen, flags=re.M)
+
+    chosen = note("names", r"^#define (\w+)[ \t\r]+(\S.*)$",
+                  lambda match: (match[1], match[2].replace("\r", "\n")))
+    chosen = note("names", r"^typedef (.*?) (\w+);$", lambda match: (match[2], match[1]))
+    # A function that only passes its parameters on is another name.
+    chosen = note("names", r"^static inline [^(]*?\b(\w+)\(([^)]*)\)\n{\n\s*"
+                           r"return (\w+)\(([^)]*)\);\n}", lambda match: (match[1], match[3])
+                  if re.findall(r"(\w+)(?:,|$)", match[2]) == match[4].split(", ") else None)
+    chosen = note("functions", r"^\w[^;{}#]*?\b(\w+)\([^;{}]*\);$", lambda match: match[1])
+    includes = [line for line in re.findall(r"^#include .*\n", chosen, re.M) if line not in text and
                 re.search(users.get(os.path.basename(line.strip()[10:-1]), ""), text)]
+    rest = re.sub(r"^#(include .*|ifndef \w+_H|define \w+_H|endif *)$", "", chosen, flags=re.M)
+    if rest.strip():
+        raise Error(f"{header}, for this tree, holds more than other names: {rest.strip()}")
     text = re.sub(rf'^#include "(.*/)?{os.path.basename(header)}"\n', "".join(includes), text,
                   flags=re.M)
-    names = dict(re.findall(r"^#define (\w+)[ \t]+(\S.*)$", chosen, re.M))
-    names |= {name: kind for kind, name in
-              re.findall(r"^typedef (.*?) (\w+);$", chosen, re.M)}
-    for name, what in names.items():
+    for name, what in found["names"]:
         text = re.sub(rf"\b{name}\b", what, text)
+    for name in found["functions"]:
+        text = make_static(text, name)
     return text
 
 
@@ -176,8 +203,11 @@ class Tree:
         self.version = ".".join(numbers)
         self.known |= {"LINUX_VERSION_CODE": tuple(map(int, numbers)),
                        "KERNEL_VERSION": lambda *version: version}
-        # MODULE_IMPORT_NS() takes a string since 6.13.
-        self.words["{dma_buf}"] = '"DMA_BUF"' if [int(n) for n in numbers] >= [6, 13] else "DMA_BUF"
+        # What Kbuild looks for in the tree's headers
+        for kbuild in ("dom0/linux/Kbuild", "guest/linux/Kbuild"):
+            for header, regex, name in re.findall(
+                    r"^ccflags-\$\(call have,(.*?),(.*)\)\s*\\?\s*\+= -D(\w+)", read(TOP, kbuild), re.M):
+                self.known[name] = re.search(regex, read(self.path, "include", header)) and 1
 
     def git(self, *command):
         return run("git", *command, cwd=self.work).strip()
@@ -307,7 +337,8 @@ class Series:
                   self.text(source, self.files.get(source, ())))
 
     def sources(self, commit):
-        found = {pattern: [file for file in tracked() if fnmatch(file, pattern)]
+        found = {pattern: [file for file in tracked() if fnmatch(file, pattern) and
+                           file not in self.get("compat")]
                  for pattern in commit.get("files", [])}
         for pattern, files in found.items():
             if not files:
@@ -456,6 +487,8 @@ def main():
                        if file.startswith(tree.kind) and file.endswith(".toml"))
         series = [s for s in (Series(name, tree) for name in names)
                   if tree.version.startswith(s.data.get("version", ""))]
+        if not series:
+            raise Error(f"no series of upstream/ is for {tree.kind} {tree.version}")
         tree.start(sorted(set().union(*(s.changed() for s in series))))
         for s in series:
             s.export()
