@@ -394,7 +394,7 @@ static void start(SessionPick *pick_fn, void *source)
 static void test_random(void)
 {
     const char *more = g_getenv("SESSIONS");
-    uint32_t sessions = more ? strtoul(more, NULL, 0) : SESSIONS;
+    uint32_t sessions = more ? g_ascii_strtoull(more, NULL, 0) : SESSIONS;
 
     for (uint32_t seed = 1; seed <= sessions; seed++) {
         g_autoptr(GRand) rand = g_rand_new_with_seed(seed);

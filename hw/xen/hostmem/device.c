@@ -105,6 +105,22 @@ void xen_hostmem_free(XenHostmem *h)
 }
 
 /*
+ * A toolstack that knows this kind of device says so before it starts the
+ * device model, and removes the nodes of a dead one itself.
+ */
+static bool toolstack_removes_nodes(XenDevice *xendev)
+{
+    g_autofree char *node = g_strdup_printf("device-model/%u/"
+                                            "toolstack-removes/hostmem",
+                                            xendev->frontend_id);
+    unsigned int len;
+    void *value = qemu_xen_xs_read(xendev->xsh, XBT_NULL, node, &len);
+
+    free(value);
+    return value != NULL;
+}
+
+/*
  * A killed QEMU leaves its xenstore nodes behind, and libxl only removes the
  * nodes of device types that it knows (I8).  So each QEMU removes the nodes of
  * dead domains when it starts.
@@ -143,7 +159,9 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
                    "docs/system/xen-virtio-gpu.rst");
         return;
     }
-    remove_stale_nodes(xendev);
+    if (!toolstack_removes_nodes(xendev)) {
+        remove_stale_nodes(xendev);
+    }
     /* R1: the guest is not running yet, so no frontend can have read it. */
     xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_VERSIONS, "%u",
                               XEN_HOSTMEM_VERSION);
