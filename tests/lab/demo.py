@@ -53,7 +53,8 @@ def speed_text(mb_s):
 
 def ratio_text(r):
     if r["median"] < 0.01:
-        return f"1/{float(f'{1 / r['median']:.1g}'):,.0f}"
+        times = float(f"{1 / r['median']:.1g}")
+        return f"1/{times:,.0f}"
     return f"{r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
 
 
