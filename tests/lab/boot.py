@@ -59,13 +59,25 @@ def cpu_options():
             "-monitor,-rdtscp,-avx,-avx2,-fma,-f16c"]
 
 
+def suffix(qemu):
+    """What tells the files of a run on this version of QEMU from those of the usual one."""
+    return f"-{qemu}" if qemu else ""
+
+
+def device_model(qemu):
+    """The binary that scripts/qemu.sh has left for the lab."""
+    return f"{BUILD}/lab/qemu-system-x86_64{suffix(qemu)}"
+
+
 class Boot:
     """One boot: a folder with the share, the logs and the results."""
 
-    def __init__(self, name, image, cases, say=print):
+    def __init__(self, name, image, cases, say=print, qemu=""):
+        """qemu: the version whose binary is the device model, if not the usual one's."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
-        self.kvm = name.endswith("kvm")
-        self.folder = os.path.join(BUILD, "lab", name)
+        self.kvm, self.qemu = name.endswith("kvm"), qemu
+        self.label = name + suffix(qemu)
+        self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
         self.serial = os.path.join(self.folder, "serial.log")
@@ -84,19 +96,19 @@ class Boot:
         with tarfile.open(self.programs, "w") as tar:
             for path in self.files():
                 tar.add(path, os.path.basename(path))
+            tar.add(device_model(self.qemu), "qemu-system-x86_64")
         if self.name == "gntdev":
             shutil.copy(f"{BUILD}/modules/xen-gntdev.ko", self.folder)
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
             json.dump({"boot": self.name, "kvm": self.kvm, "software": not hardware(),
-                       "cases": self.cases}, f)
+                       "qemu": self.qemu, "cases": self.cases}, f)
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck", "vktool")]
-        qemus = ["qemu-system-x86_64"]
-        if self.name == "bench":
-            qemus.append("qemu-system-x86_64-plain")
-        return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
-                f"{BUILD}/lab/initrd.gz", f"{TOP}/docs/system/xen-virtio-gpu.rst", *(f"{BUILD}/lab/{name}" for name in qemus)]
+        plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
+        return [*tools, *plain, f"{BUILD}/modules/xen-dmabuf-grant.ko",
+                f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
+                f"{TOP}/docs/system/xen-virtio-gpu.rst"]
 
     def kernel(self):
         """Xen with dom0 as its first module, or the same Linux alone."""
@@ -192,10 +204,10 @@ class Boot:
             self.info.update(e["versions"])
         elif kind == "start":
             self.running, self.deadline = e["case"], now + e["limit"] + SPARE
-            self.say("start", e["case"], "", 0, self.name)
+            self.say("start", e["case"], "", 0, self.label)
         elif kind == "again":
             self.deadline = now + e["limit"] + SPARE
-            self.say("again", e["case"], e["reason"] + " of the emulated CPU", 0, self.name)
+            self.say("again", e["case"], e["reason"] + " of the emulated CPU", 0, self.label)
         elif kind == "end":
             self.running, self.deadline = None, now + SPARE
             self.finish(e["case"], e["result"], e["reason"], e["seconds"],
@@ -208,9 +220,9 @@ class Boot:
 
     def finish(self, case, result, reason, seconds=0, data=None, tail=None):
         self.running = None
-        self.results.append({"suite": "lab-" + self.name, "name": case, "result": result,
+        self.results.append({"suite": "lab-" + self.label, "name": case, "result": result,
                              "reason": reason, "seconds": seconds, "data": data or {}})
-        self.say(result, case, reason, seconds, self.name)
+        self.say(result, case, reason, seconds, self.label)
         for name, text in (tail or {}).items():
             if text.strip():
                 print(f"--- {name} (in {self.shown(self.out)})\n" +

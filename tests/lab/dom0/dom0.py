@@ -100,10 +100,21 @@ def counters():
     return result
 
 
+def qemu_version():
+    return sh(f"{RUN}/qemu-system-x86_64 --version").split()[3]
+
+
+def require_qemu(version):
+    """Fail if the device model is of another version than the one that was asked for."""
+    found = qemu_version()
+    if version and not f"{found}.".startswith(f"{version}."):
+        raise Failed(f"the device model is QEMU {found}, not {version}")
+
+
 def versions(kvm):
     """What runs below the guests."""
-    linux = os.uname().release
-    return {"linux": linux} if kvm else {"linux": linux, "xen": sh("xl info xen_version").strip()}
+    found = {"linux": os.uname().release, "qemu": qemu_version()}
+    return found if kvm else {**found, "xen": sh("xl info xen_version").strip()}
 
 
 def setup(kvm):

@@ -102,6 +102,7 @@ def main():
     event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
     signal.alarm(120)
     dom0.setup(job["kvm"])
+    dom0.require_qemu(job["qemu"])
     signal.alarm(0)
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
