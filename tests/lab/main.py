@@ -25,12 +25,12 @@ STARTED = int(os.environ.get("XH_START", time.time()))
 
 
 def chosen(names):
-    """The cases to run, in the order of their files."""
+    """The cases to run, sorted by file."""
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
     unknown = [n for n in names if n not in CASES and n != "all"]
     if unknown:
-        sys.exit(f"no such case: {', '.join(unknown)}; there are: {', '.join(CASES)}")
+        sys.exit(f"error: no such case: {', '.join(unknown)}; known: {', '.join(CASES)}")
     return [c for c in CASES.values()
             if c.name in names or "all" in names or not (names or c.slow)]
 
