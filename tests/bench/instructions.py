@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""instructions.py [--profile PAGES OTHERS TRAPPED WHY [GREF-PAGES]]: what a map and an
-unmap cost QEMU, in instructions. Runs in the build base. check.py calls check().
+"""instructions.py [--profile PAGES OTHERS TRAPPED WHY [GREF-PAGES]]: count the instructions
+that a map and an unmap cost QEMU. Runs in the build base. check.py calls check().
 
-Counted by callgrind: how fast the machine is, and how busy, does not matter. Writes
-build/bench/instructions.json; with --profile, shows which functions it was in one case."""
+Callgrind counts them, so the machine's speed and load do not matter. Writes
+build/bench/instructions.json; with --profile, lists the most expensive functions of one
+scenario instead."""
 
 import json
 import os
@@ -23,16 +24,16 @@ RESULT = os.path.join(FOLDER, "instructions.json")
 
 PAGES = (1, 16, 256, 4096, 16384)
 BLOBS = (0, 10, 100, 1000)
-GREF_PAGES = 16         # what the Linux frontend offers
-REFS_PER_PAGE = 1024    # a request has a quarter of the buffer's
+GREF_PAGES = 16         # the size of the Linux frontend's reference buffer
+REFS_PER_PAGE = 1024    # a request uses at most a quarter of the buffer
 REQUESTS = (1, 4, 16, 64, 256, 1024)
-# Whether time, room or nothing at all may help those that are trapped.
+# Reasons for blobs to be trapped: they end with room, with time, or never.
 WHYS = ("quota", "table-full", "not-exportable")
 STEPS = ("map", "unmap", "tick", "burst", "reset")
-BURST = 64              # maps before the guest answers any; window-cost.c, too
+BURST = 64              # maps before the guest answers any; as in window-cost.c
 
-# Whatever CPU this is: no variant of memcpy and memset but the one that each has.
-# "rep movsb" would count once for each byte.
+# Use the same memcpy and memset on all CPUs: only the baseline variant. Without ERMS, since
+# callgrind counts "rep movsb" as one instruction per byte.
 TUNABLES = "glibc.cpu.hwcaps=" + ",".join("-" + f for f in (
     "AVX", "AVX2", "AVX512F", "AVX512VL", "AVX512BW", "BMI1", "BMI2", "ERMS", "FSRM",
     "AVX_Fast_Unaligned_Load", "Prefer_No_VZEROUPPER", "SSSE3", "SSE4_1", "SSE4_2"))
@@ -41,7 +42,7 @@ TUNABLES = "glibc.cpu.hwcaps=" + ",".join("-" + f for f in (
 def build():
     commands = [["ninja", "-C", MESON, "tests/bench/window-cost"]]
     if not os.path.exists(os.path.join(MESON, "build.ninja")):
-        # As QEMU is built, but for the sanitizers.
+        # With QEMU's options, but without sanitizers.
         commands.insert(0, ["meson", "setup", "-Dbench=true", "-Db_sanitize=none", MESON, TOP])
     for command in commands:
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE,
@@ -51,7 +52,7 @@ def build():
 
 
 def parse(text):
-    """(what was dumped, {function: instructions of its own}) of one callgrind dump."""
+    """(what was dumped, {function: its own instructions}) of one callgrind dump."""
     names, costs, name, skip = {}, {}, None, False
     what = re.search(r"^desc: Trigger: Client Request: (\S+)", text, re.M)
     for line in text.splitlines():
@@ -73,18 +74,18 @@ def parse(text):
 
 
 def is_peer(function):
-    """What stands for kernel and guest, and what was inlined there."""
+    """Whether a function stands in for kernel and guest, including code inlined there."""
     return function.startswith("peer_") or function == "main"
 
 
 def raise_limit():
-    """Each blob has a descriptor. Before valgrind, which fixes it."""
+    """Each blob has a descriptor. Must run before valgrind, which keeps the limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
 
 
 def profile(pages, others, trapped, why, gref_pages=GREF_PAGES):
-    """({step: {function: instructions}}, requests that the map took)."""
+    """({step: {function: instructions}}, number of requests for the map)."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--compress-pos=no",
@@ -106,7 +107,7 @@ def profile(pages, others, trapped, why, gref_pages=GREF_PAGES):
 
 
 def scenarios():
-    """(pages, other blobs that are mapped, that are trapped, why, gref-pages)"""
+    """(pages, other mapped blobs, other trapped blobs, why, gref-pages)"""
     for pages in PAGES:
         for others in BLOBS:
             yield pages, others, 0, WHYS[-1], GREF_PAGES
@@ -114,7 +115,7 @@ def scenarios():
         for why in WHYS:
             for trapped in BLOBS[1:]:
                 yield pages, 0, trapped, why, GREF_PAGES
-    # Growth with requests, of a frontend that offers as little as it may.
+    # Growth with the number of requests, with the smallest buffer a frontend may offer.
     for requests in REQUESTS:
         yield requests * REFS_PER_PAGE // 4, 0, 0, WHYS[-1], 1
 
@@ -143,7 +144,7 @@ def least_squares(points):
     m = [[Fraction(sum(x[i] * x[j] for x, _ in points)) for j in range(n)]
          + [Fraction(sum(x[i] * y for x, y in points))] for i in range(n)]
     for i in range(n):
-        # Never 0 for rows that differ in each x.
+        # Never 0 if the rows differ in each x.
         m[i] = [v / m[i][i] for v in m[i]]
         for k in range(n):
             if k != i:
@@ -152,14 +153,14 @@ def least_squares(points):
 
 
 def growth(rows, step, what):
-    """Instructions for each blob more, and by how much the most of them multiply it."""
+    """Instructions per additional blob, and the factor for the largest number of them."""
     points = sorted((r[what], r[step]) for r in rows)
     return {"each": least_squares([((1, n), y) for n, y in points])[1],
             "times": points[-1][1] / points[0][1], "of": points[-1][0]}
 
 
 def fit(rows):
-    """Fixed cost, cost per page and per request but the first; growth with the rest."""
+    """Fixed cost, cost per page and per further request; growth with other blobs."""
     usual = [r for r in rows if r["gref_pages"] == GREF_PAGES]
     alone = [r for r in usual if not r["others"] and not r["trapped_others"]]
     one = [r for r in usual if r["pages"] == 1]
@@ -195,7 +196,7 @@ def table(rows, fits):
         print(f"\n{step}")
         for name, value in one.items():
             if isinstance(value, dict) and "each" in value:
-                value = f"{value['each']:.1f} each, times {value['times']:.1f} " \
+                value = f"{value['each']:.1f} each, {value['times']:.1f} times as many " \
                         f"with {value['of']}"
             elif isinstance(value, float):
                 value = f"{value:.3f}"
@@ -203,8 +204,8 @@ def table(rows, fits):
 
 
 def check():
-    """(name, result, reason) of what has to hold whatever the figures are: the cost is
-    linear in pages, and does not depend on the other blobs."""
+    """(name, result, reason) of the required properties: the cost is linear in pages and
+    does not depend on other blobs."""
     build()
 
     def costs(*case):
@@ -220,15 +221,15 @@ def check():
     for name, case in (("mapped", (1, 1000, 0, WHYS[-1])), ("trapped", (1, 0, 1000, WHYS[-1]))):
         many = costs(*case)
         if name == "mapped":
-            # Deeper in the tree and in malloc(); by each other queued it would be more.
+            # Trees and malloc() get a bit slower; with quadratic cost it would be far more.
             hold("reset-per-blob", many["reset"] // 1000, 2 * few["reset"] / 100)
         for step in ("map", "unmap"):
             hold(f"{step}-among-1000-{name}", many[step], 1.5 * alone[step])
         hold(f"burst-among-1000-{name}", many["burst"], 3 * BURST * alone["map"])
-    # A reference is copied, in some two instructions, and that is all.
+    # Each page costs the copy of a reference, which takes about two instructions.
     large = costs(16384, 0, 0, WHYS[-1])
     hold("map-per-page", large["map"] - alone["map"], 2 * 16384)
-    # As many requests as a guest can make us use.
+    # The highest number of requests that a guest can cause.
     one, many = (costs(n * REFS_PER_PAGE // 4, 0, 0, WHYS[-1], 1) for n in (16, 1024))
     for step in ("map", "unmap"):
         hold(f"{step}-per-request", many[step] // 64, 1.5 * one[step])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The plots of `make bench`, out of the .dat files in the current folder.
+# The plots of `make bench`, from the .dat files in the current folder.
 
 set terminal svg size 720,420 font "sans,11" background "white"
 set grid
@@ -9,7 +9,7 @@ set format x "%.0b %B"
 set xlabel "size of the blob"
 
 set output "speed.svg"
-set ylabel "of guest RAM"
+set ylabel "relative to guest RAM"
 set yrange [0:1.4]
 plot for [i=0:3] "speed-granted.dat" using 1:2+3*i:3+3*i:4+3*i with yerrorlines \
          lt i+1 title word("write read copy random", i+1)." granted", \
@@ -28,7 +28,7 @@ plot "latency-xen.dat" using 1:2 with linespoints lt 1 title "ready granted", \
 set output "held.svg"
 set format x "%g"
 set logscale x 10
-set xlabel "blobs of 64 KiB mapped meanwhile"
+set xlabel "other blobs of 64 KiB that are mapped"
 plot "held-xen.dat" using 1:2 with linespoints lt 1 title "ready granted", \
      "held-kvm.dat" using 1:2 with lines lt 1 dt 2 title "ready KVM", \
      "held-xen.dat" using 1:3 with linespoints lt 2 title "cycle granted", \
@@ -38,7 +38,7 @@ set output "steps.svg"
 unset logscale
 set format x "%g"
 set xlabel "size of the blob"
-set ylabel "per cent of the time of a map in QEMU"
+set ylabel "percentage of the time of a map in QEMU"
 set yrange [0:100]
 set style data histograms
 set style histogram rowstacked

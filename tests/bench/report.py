@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""report.py: build/bench/report.json of what was measured there, a table, and plots.
+"""report.py: make build/bench/report.json, tables and plots from the measurements there.
 
-Speeds are ratios of pairs that were measured in turn in one guest; times are of the
+Speeds are ratios of pairs that were measured in turn in one guest. Times are those of the
 same commands in the same lab, on Xen and under KVM."""
 
 import json
@@ -17,19 +17,19 @@ PAGE = 4096
 KIB64 = 64 << 10
 OPERATIONS = ("write", "read", "copy", "random")
 SMALL_OPERATIONS = OPERATIONS[:3]
-# As wholes; vkmark's scenes are in the table of frames.
+# The programs that have a goal; single scenes of vkmark have none.
 PROGRAMS = ("vkcube", "vkmark mean", "vkmark score")
-# What a software CPU makes of it.
+# How the software CPU affects the results.
 DISTORTIONS = [
-    "Each exit, hypercall and interrupt is emulated in software: relative to memory access "
+    "Exits, hypercalls and interrupts are emulated in software: relative to memory accesses "
     "all three cost more than on hardware. Fixed costs of maps do not carry over.",
-    "Ratios of one guest's memory to another place in the same guest do carry over, but for "
-    "the cost of a TLB miss: page tables of 4 KiB pages are walked in software.",
-    "Xen gives a guest that sleeps a new ASID when its timer wakes it: here that is a TLB "
-    "emptied.",
+    "Ratios between kinds of memory of one guest carry over, except for the cost of a TLB "
+    "miss: page tables of 4 KiB pages are walked in software.",
+    "Xen gives a sleeping guest a new ASID when its timer wakes it, which empties the "
+    "emulated TLB.",
     "The trapped path is slower here than on hardware: each exit wakes an emulated dom0.",
-    "Three emulated CPUs share two real ones; what waits for another CPU waits longer.",
-    "All drawing is by lavapipe on one emulated CPU: frame rates compare hosts, not GPUs.",
+    "Three emulated CPUs share two real ones, so waiting for another CPU takes longer.",
+    "lavapipe draws everything, on one emulated CPU: frame rates compare hosts, not GPUs.",
 ]
 
 
@@ -39,7 +39,7 @@ def load(name):
 
 
 def fit(points):
-    """Fixed cost and cost per page of [(pages, cost)], least squares of the relative error."""
+    """Fixed cost and cost per page of [(pages, cost)], by least squares of relative errors."""
     w = [1 / cost ** 2 for _pages, cost in points]
     s = sum(w)
     sx = sum(a * p for a, (p, _c) in zip(w, points))
@@ -51,7 +51,7 @@ def fit(points):
 
 
 def costs(latencies, cycles):
-    """The guest's part of an unmap is only to queue it: the cycle has all of it."""
+    """Costs of each step. In an unmap the guest only queues it; the cycle includes it all."""
     result = {step: fit([(r["bytes"] // PAGE, r[f"{step}_us"]["median"]) for r in latencies])
               for step in ("create", "map", "ready")}
     result["cycle"] = fit([(r["bytes"] // PAGE, r["cycle_us"]) for r in cycles])
@@ -59,20 +59,20 @@ def costs(latencies, cycles):
 
 
 def over_rounds(rows, key):
-    """Of one size: the median of the rounds' medians, and the least and largest of them."""
+    """For one size: the median, the lowest and the highest of the rounds' medians."""
     medians = sorted(r[key]["median"] for r in rows)
     return {"median": median(medians), "low": medians[0], "high": medians[-1]}
 
 
 def speeds(rounds, operations=OPERATIONS):
-    """The rounds of each size put together."""
+    """The rounds of each size combined."""
     return [{"bytes": rows[0]["bytes"],
              **{op: over_rounds(rows, f"{op}_ratio") for op in operations}}
             for rows in zip(*rounds)]
 
 
 def touches(data):
-    """A word of each page, the first time and again; medians of the rounds."""
+    """Time to read a word of each page, for the first time and again; medians of rounds."""
     return [{"bytes": rows[0]["bytes"],
              **{k: round(median(r[k] for r in rows) * PAGE / rows[0]["bytes"], 3)
                 for k in ("first_touch_us", "touch_us")}}
@@ -80,25 +80,25 @@ def touches(data):
 
 
 def scene_rates(scenes):
-    """Frames a second of vkmark's scenes. Their geometric mean has the same part of each;
-    the mean that vkmark calls its score is for the most part that of the fastest."""
+    """Frames per second of vkmark's scenes. All scenes have the same weight in the geometric
+    mean; the mean that vkmark calls its score depends mostly on the fastest scene."""
     result = {f"vkmark {s['scene']}": 1000 / s["frame_ms"] for s in scenes}
     return {"vkmark mean": geometric_mean(result.values()),
             "vkmark score": mean(result.values()), **result}
 
 
 def rates(found):
-    """Frames a second of each program, of one round."""
+    """Frames per second of each program in one round."""
     result = scene_rates(found["vkmark"])
-    # Between the two runs, so that the start of neither counts.
+    # The difference of two runs, so that starting the program does not count.
     few, many = found["vkcube"]
     result["vkcube"] = (many["frames"] - few["frames"]) / (many["seconds"] - few["seconds"])
     return result
 
 
 def compare(pairs):
-    """Of each program in pairs of rounds, Xen's and KVM's: a ratio is of two boots that
-    followed one another."""
+    """Compare each program in pairs of rounds, Xen's and KVM's: each ratio is that of two
+    consecutive boots."""
     rows = {}
     for program in pairs[0][0]:
         fps = {side: [round(pair[n][program], 3) for pair in pairs]
@@ -112,10 +112,10 @@ def compare(pairs):
 
 
 def frames(xen, kvm):
-    """In guests, and where it was measured in dom0 and on KVM's host, without a guest."""
+    """Frame rates in guests and, if measured, in dom0 and on KVM's host without a guest."""
     pairs = [pair for pair in zip(xen["bench-vulkan"], kvm["bench-vulkan"]) if all(pair)]
     if not pairs:
-        sys.exit("error: no round of bench-vulkan has both Xen and KVM: measure it again")
+        sys.exit("error: no round of bench-vulkan succeeded on both Xen and KVM: repeat it")
     guests = compare([tuple(map(rates, pair)) for pair in pairs])
     hosts = compare([tuple(scene_rates(r["host_vkmark"]) for r in pair) for pair in pairs])
     return [{"program": program, **row, "host": hosts.get(program)}
@@ -127,30 +127,31 @@ def of_size(rows, size):
 
 
 def goals(report, xen, kvm):
-    """What was set out for, with what was found."""
+    """The goals, with the results."""
     def goal(what, value, least=None, most=None):
         value = float(f"{value:.4g}")
         met = value >= least if most is None else value <= most
         return {"what": what, "value": value, "least": least, "most": most, "met": met}
     large = [s for s in report["speed"]["granted"] if s["bytes"] >= KIB64]
-    result = [goal(f"granted {op} from 64 KiB up, of guest RAM, the lowest median",
+    result = [goal(f"granted {op} of 64 KiB and more, relative to guest RAM, lowest median",
                    min(s[op]["median"] for s in large), least=0.95)
               for op in SMALL_OPERATIONS]
     small = report["speed"]["of_ram_in_small_pages"]["granted"]
-    result += [goal(f"granted {op}, of guest RAM in pages of 4 KiB, the lowest median",
+    result += [goal(f"granted {op}, relative to guest RAM in pages of 4 KiB, lowest median",
                     min(s[op]["median"] for s in small), least=0.95)
                for op in SMALL_OPERATIONS]
     at64 = [of_size(rows, KIB64) for rows in xen["bench-speed"]["rounds"]]
-    result += [goal(f"granted {op} of 64 KiB, of the trapped path",
-                    median(r[f"guest_{op}_mb_s"] for r in at64) / xen["bench-trapped"][f"guest_{op}_mb_s"],
+    result += [goal(f"granted {op} of 64 KiB, relative to the trapped path",
+                    median(r[f"guest_{op}_mb_s"] for r in at64) /
+                    xen["bench-trapped"][f"guest_{op}_mb_s"],
                     least=1000) for op in ("write", "read")]
     a, b = (of_size(side["bench-latency"]["sizes"], KIB64) for side in (xen, kvm))
     c, d = (of_size(side["bench-latency"]["cycles"], KIB64) for side in (xen, kvm))
-    result += [goal("64 KiB created, mapped and touched, of KVM's",
+    result += [goal("64 KiB created, mapped and touched, relative to KVM",
                     a["ready_us"]["median"] / b["ready_us"]["median"], most=1.5),
-               goal("create, map, use and unmap of 64 KiB, again and again, of KVM's",
+               goal("repeated create, map, use and unmap of 64 KiB, relative to KVM",
                     c["cycle_us"] / d["cycle_us"], most=1.5)]
-    result += [goal(f"{f['program']}, of KVM's frame rate", f["ratio"]["median"], least=0.9)
+    result += [goal(f"{f['program']}, relative to KVM's frame rate", f["ratio"]["median"], least=0.9)
                for f in report["frames"] if f["program"] in PROGRAMS]
     return result
 
@@ -160,12 +161,12 @@ def make_report():
     missing = [f"{side}/{name}" for side in ("xen", "kvm")
                for name, data in lab[side].items() if not data]
     if missing:
-        sys.exit(f"error: not measured, so there is no report: {', '.join(missing)} "
-                 "(measure it by: scripts/lab.sh bench.py NAME)")
+        sys.exit(f"error: no report, because this was not measured: {', '.join(missing)} "
+                 "(to measure it: scripts/lab.sh bench.py NAME)")
     xen, kvm = lab["xen"], lab["kvm"]
     report = {
         "versions": xen["versions"], "distortions": DISTORTIONS,
-        "speed": {"of": "guest RAM, in the same guest", "interval": "of the rounds' medians",
+        "speed": {"of": "guest RAM in the same guest", "interval": "of the rounds' medians",
                   "granted": speeds(xen["bench-speed"]["rounds"]),
                   "kvm": speeds(kvm["bench-speed"]["rounds"]),
                   "of_ram_in_small_pages": {
@@ -203,13 +204,13 @@ def ratio(r):
 
 
 def speed_table(speed):
-    yield "speed, of guest RAM: medians of interleaved pairs [of the rounds' medians]"
+    yield "speed relative to guest RAM: medians of interleaved pairs [range of the rounds' medians]"
     yield f"{'blob':>8}  {'path':8} " + " ".join(f"{op:22}" for op in OPERATIONS)
     for ours, theirs in zip(speed["granted"], speed["kvm"]):
         for path, row in (("granted", ours), ("KVM", theirs)):
             yield f"{size_text(row['bytes']):>8}  {path:8} " + \
                 " ".join(f"{ratio(row[op]):22}" for op in OPERATIONS)
-    yield "the same, of guest RAM in pages of 4 KiB, as a blob's are"
+    yield "the same relative to guest RAM in pages of 4 KiB, like those of a blob"
     small = speed["of_ram_in_small_pages"]
     for ours, theirs in zip(small["granted"], small["kvm"]):
         for path, row in (("granted", ours), ("KVM", theirs)):
@@ -222,7 +223,8 @@ def speed_table(speed):
 
 
 def latency_table(latency):
-    yield "blobs created, mapped and touched, and the whole cycle with unmap, in ms (medians, means)"
+    yield "time until a blob is created, mapped and touched (ready; median), and of a whole cycle"
+    yield "with the unmap (mean), in ms"
     yield f"{'blob':>8} {'ready':>9} {'KVM':>9} {'ratio':>6} {'cycle':>9} {'KVM':>9} {'ratio':>6}"
     for ours, theirs, our_cycle, their_cycle in zip(*(
             latency[side][what] for what in ("sizes", "cycles") for side in ("xen", "kvm"))):
@@ -232,12 +234,12 @@ def latency_table(latency):
         yield f"{size_text(ours['bytes']):>8} {' '.join(cells)}"
     for step in ("ready", "cycle"):
         a, b = (latency[side]["cost_us"][step] for side in ("xen", "kvm"))
-        yield f"{step}: {a['fixed']:.0f} us + {a['per_page']:.2f} us a page; " \
+        yield f"{step}: {a['fixed']:.0f} us + {a['per_page']:.2f} us per page; " \
             f"KVM {b['fixed']:.0f} us + {b['per_page']:.2f} us"
-    yield "64 KiB ready, and KVM's, with blobs mapped already: " + ", ".join(
+    yield "64 KiB ready, Xen and KVM, by the number of blobs already mapped: " + ", ".join(
         f"{a['held']}: {a['ready_us']['median'] / 1000:.2f}, {b['ready_us']['median'] / 1000:.2f}"
         for a, b in zip(latency["xen"]["held"], latency["kvm"]["held"]))
-    yield "64 KiB ready, and KVM's: " + "; ".join(
+    yield "64 KiB ready, Xen and KVM: " + "; ".join(
         f"{how.replace('_', ' ')} {latency['xen']['busy'][how]['ready_us']['median'] / 1000:.2f}"
         f", {latency['kvm']['busy'][how]['ready_us']['median'] / 1000:.2f}"
         for how in ("idle", "rendering", "two_guests"))
@@ -245,7 +247,7 @@ def latency_table(latency):
 
 def step_table(steps):
     names = [n for n in steps[0]["map_us"] if n != "all"]
-    yield "steps of a map within QEMU, medians in us"
+    yield "steps of a map in QEMU, medians in us"
     yield f"{'blob':>8} " + " ".join(f"{n:>9}" for n in names) + f" {'guest: hypercalls':>18}"
     for row in steps:
         yield f"{size_text(row['bytes']):>8} " + \
@@ -254,9 +256,9 @@ def step_table(steps):
 
 
 def frame_table(rows):
-    yield f"frames a second, medians of {len(rows[0]['rounds']['xen'])} rounds; " \
-        "ratios of boots in turn [least and largest]"
-    yield "in a guest, and the same in dom0 and on KVM's host, without a guest"
+    yield f"frames per second, medians of {len(rows[0]['rounds']['xen'])} rounds; " \
+        "ratios of consecutive boots [lowest, highest]"
+    yield "first in a guest, then without a guest in dom0 and on KVM's host"
     for r in rows:
         yield f"  {r['program']:38}" + "".join(
             f" {of['fps']['xen']:>8} KVM {of['fps']['kvm']:>8} ratio {ratio(of['ratio']):22}"
@@ -264,7 +266,7 @@ def frame_table(rows):
 
 
 def call_table(calls):
-    yield "system calls and sleeps in us, which frame rates are made of here as well"
+    yield "system calls and sleeps in us, which also affect frame rates here"
     names = list(calls["xen"]["host"])
     yield f"{'':10} " + " ".join(f"{n.replace('_us', ''):>12}" for n in names)
     for side in ("xen", "kvm"):

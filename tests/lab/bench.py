@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""bench.py IMAGE [CASE...]: what is measured in the lab, as build/bench/lab.json: one
-boot of Xen, and one of the same Linux with KVM on the same CPU; for frame rates some of
-each in turn. What is measured anew takes the place of what was."""
+"""bench.py IMAGE [CASE...]: run the lab's measurements and write build/bench/lab.json.
+
+Xen is booted once, and so is the same Linux with KVM on the same CPU; for frame rates both
+are booted several times in turn. A new measurement replaces the old one."""
 
 import json
 import os
@@ -28,7 +29,7 @@ def earlier():
 
 
 def measure(name, image, wanted, note=""):
-    """One boot with these cases: whether it is of KVM, its versions, its results."""
+    """Run these cases in one boot; return the host ("kvm" or "xen"), versions, results."""
     machine = boot.Boot(name, image, wanted, say)
     print(f"==> lab: {'Linux with KVM' if machine.kvm else 'Xen'} on {boot.accel()}{note}, "
           f"measurements: {len(wanted)} …", flush=True)
@@ -40,13 +41,13 @@ def measure(name, image, wanted, note=""):
 
 
 class Data:
-    """What was measured so far, on the disk after each boot."""
+    """What has been measured so far; written to disk after each boot."""
 
     def __init__(self, sides):
         self.sides, self.complete = sides, True
 
     def keep(self, side, versions, results, rounds=False):
-        """A case in rounds has a list, in which None is a round that failed."""
+        """Store results; a case that runs in rounds has a list, with None for a failed round."""
         mine = self.sides.setdefault(side, {})
         if "linux" in versions:
             mine["versions"] = versions
@@ -81,7 +82,7 @@ def main():
     for name in filter(wanted, BOOTS):
         data.keep(*measure(name, image, wanted(name)))
     for nr in range(ROUNDS):
-        # Whoever comes second has the warmer caches: that changes, too.
+        # The second boot finds warmer caches, so the order alternates.
         for name in filter(wanted, ROUND_BOOTS[::-1 if nr % 2 else 1]):
             data.keep(*measure(name, image, wanted(name), f", round {nr + 1} of {ROUNDS}"), True)
     return not data.complete

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boot Xen and a dom0, or Linux with KVM, once, let it run its cases, watch. Runs in
-the build base."""
+"""Boot Xen and a dom0, or Linux with KVM, once; let it run its cases and watch it. Runs
+in the build base."""
 
 import json
 import os
@@ -18,26 +18,26 @@ sys.path.append(os.path.join(HERE, "dom0"))
 import patterns  # noqa: E402
 
 BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
-SPARE = 100             # over a case's own limit, before dom0 counts as dead
+SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
 
-# spec-ctrl=no: as mitigations=off of Linux.
+# spec-ctrl=no is what mitigations=off is for Linux.
 XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus_pin " \
     "gnttab_max_frames=256 pcid=1 cpuidle=0 spec-ctrl=no loglvl=info guest_loglvl=warning " \
     "conring_size=1M noreboot"
-# clocksource=tsc: without it each look at the clock is a system call, which a
-# PV dom0 under a software CPU pays dearly; a trapped access takes half as long.
+# clocksource=tsc: otherwise reading the clock is a system call, which is expensive in a
+# PV dom0 under a software CPU. With it, a trapped access takes half as long.
 DOM0_LINE = "root=/dev/vda rw net.ifnames=0 mitigations=off " \
     "udmabuf.size_limit_mb=2048 clocksource=tsc tsc=reliable quiet loglevel=4"
-# nofsgsbase: with FSGSBASE Linux reads the user's GS base at each switch of threads, which
-# is an MSR to a PV dom0, and each read an instruction for Xen to emulate.
+# nofsgsbase: with FSGSBASE, Linux reads the user's GS base at each thread switch. In a PV
+# dom0 that is an MSR access, which Xen has to emulate.
 PV_LINE = DOM0_LINE + " console=hvc0 nofsgsbase"
-# Xen's dom0 has one CPU of the three to itself; so has what is KVM's host.
+# Xen's dom0 has one of the three CPUs to itself, and so has KVM's host.
 KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
 
 
 def hardware():
-    """Whether the CPU itself offers virtualisation; /dev/kvm alone proves nothing."""
+    """Whether the CPU itself offers virtualisation; /dev/kvm alone does not prove it."""
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
         return bool(re.search(r"^flags\s*:.*\b(vmx|svm)\b", f.read(), re.M)) and \
             os.access("/dev/kvm", os.R_OK | os.W_OK)
@@ -50,22 +50,34 @@ def accel():
 def cpu_options():
     if hardware():
         return ["-accel", "kvm", "-cpu", "host"]
-    # pcid, invpcid: patches/lab has them; without, each system call of a PV dom0 empties
-    # the emulated TLB twice.
-    # -monitor: TCG faults on mwait, which Xen's idle driver uses (as cpuidle=0).
+    # pcid, invpcid: implemented by patches/lab; without them each system call of a PV
+    # dom0 empties the emulated TLB twice.
+    # -monitor: TCG faults on mwait, which Xen's idle driver uses (hence also cpuidle=0).
     # -rdtscp: TCG reports it to SVM as rdtsc; Xen then kills the guest.
-    # -avx and what is made of it: emulated, it slows lavapipe down, by 5 on an Intel CPU.
+    # -avx and its successors: emulated AVX makes lavapipe slower, 5 times on an Intel CPU.
     return ["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt,+pcid,+invpcid,"
             "-monitor,-rdtscp,-avx,-avx2,-fma,-f16c"]
 
 
-class Boot:
-    """One boot: a folder with the share, the logs and the results."""
+def suffix(qemu):
+    """Suffix of file names that belong to this QEMU version; none for the default."""
+    return f"-{qemu}" if qemu else ""
 
-    def __init__(self, name, image, cases, say=print):
+
+def device_model(qemu):
+    """The QEMU binary that scripts/qemu.sh built for the lab."""
+    return f"{BUILD}/lab/qemu-system-x86_64{suffix(qemu)}"
+
+
+class Boot:
+    """One boot, with a folder for the share, the logs and the results."""
+
+    def __init__(self, name, image, cases, say=print, qemu=""):
+        """qemu: the QEMU version of the device model; "" is the default one."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
-        self.kvm = name.endswith("kvm")
-        self.folder = os.path.join(BUILD, "lab", name)
+        self.kvm, self.qemu = name.endswith("kvm"), qemu
+        self.label = name + suffix(qemu)
+        self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
         self.serial = os.path.join(self.folder, "serial.log")
@@ -80,23 +92,23 @@ class Boot:
         os.makedirs(self.out)
         shutil.copytree(os.path.join(HERE, "dom0"), os.path.join(self.folder, "dom0"),
                         ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h"))
-        # The share is slow (9p under a software CPU): programs go in as a disk.
+        # The share is slow (9p under a software CPU), so programs are on a disk.
         with tarfile.open(self.programs, "w") as tar:
             for path in self.files():
                 tar.add(path, os.path.basename(path))
+            tar.add(device_model(self.qemu), "qemu-system-x86_64")
         if self.name == "gntdev":
             shutil.copy(f"{BUILD}/modules/xen-gntdev.ko", self.folder)
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
             json.dump({"boot": self.name, "kvm": self.kvm, "software": not hardware(),
-                       "cases": self.cases}, f)
+                       "qemu": self.qemu, "cases": self.cases}, f)
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck", "vktool")]
-        qemus = ["qemu-system-x86_64"]
-        if self.name == "bench":
-            qemus.append("qemu-system-x86_64-plain")
-        return [*tools, f"{BUILD}/modules/xen-dmabuf-grant.ko", f"{self.image}/vmlinuz",
-                f"{BUILD}/lab/initrd.gz", f"{TOP}/docs/system/xen-virtio-gpu.rst", *(f"{BUILD}/lab/{name}" for name in qemus)]
+        plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
+        return [*tools, *plain, f"{BUILD}/modules/xen-dmabuf-grant.ko",
+                f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
+                f"{TOP}/docs/system/xen-virtio-gpu.rst"]
 
     def kernel(self):
         """Xen with dom0 as its first module, or the same Linux alone."""
@@ -119,7 +131,7 @@ class Boot:
                 "-device", "virtio-blk-pci,drive=disk",
                 "-drive", f"if=none,id=programs,file={self.programs},format=raw,readonly=on",
                 "-device", "virtio-blk-pci,drive=programs",
-                # dom0's system is the guests' too, as it was before this boot
+                # dom0's system as it was before this boot, for the guests
                 "-drive", f"if=none,id=system,file={image}/dom0.img,format=raw,readonly=on",
                 "-device", "virtio-blk-pci,drive=system",
                 "-fsdev", f"local,id=lab,path={self.folder},security_model=none",
@@ -128,7 +140,7 @@ class Boot:
     # Watching
 
     def run(self):
-        """All cases; fills results and info. Never raises for a case's sake."""
+        """Run all cases; fills in results and info. A failing case raises nothing."""
         self.prepare()
         with open(os.path.join(self.folder, "lab-qemu.log"), "w", encoding="utf-8") as log:
             machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
@@ -140,13 +152,13 @@ class Boot:
                 machine.kill()
                 machine.wait()
         if self.running:
-            self.finish(self.running, "fail", reason or "dom0 went away")
+            self.finish(self.running, "fail", reason or "dom0 disappeared")
         for name in self.cases[len(self.results):]:
             self.finish(name, "fail", "not run: " + (reason or "the boot ended early"))
         return self.results
 
     def watch(self, machine):
-        """Until the machine is off, or hopeless: why, or None."""
+        """Wait until the machine is off or hopeless; return why it failed, or None."""
         self.deadline = time.monotonic() + BOOT_LIMIT
         while True:
             ended = machine.poll() is not None
@@ -164,7 +176,7 @@ class Boot:
     grace = float("inf")
 
     def serial_trouble(self):
-        """A panic of Xen or dom0 ends the boot, after a moment for the rest of it."""
+        """A panic of Xen or dom0 ends the boot, shortly after its first line."""
         try:
             with open(self.serial, encoding="utf-8", errors="replace") as f:
                 hit = patterns.find_fatal(f.read())
@@ -181,7 +193,7 @@ class Boot:
                 text = f.read()
         except FileNotFoundError:
             return
-        whole = text[:text.rfind("\n") + 1]     # the last line may be half written
+        whole = text[:text.rfind("\n") + 1]     # the last line may be incomplete
         self.position += len(whole.encode())
         for line in whole.splitlines():
             self.event(json.loads(line))
@@ -192,10 +204,11 @@ class Boot:
             self.info.update(e["versions"])
         elif kind == "start":
             self.running, self.deadline = e["case"], now + e["limit"] + SPARE
-            self.say("start", e["case"], "", 0, self.name)
+            self.say("start", e["case"], "", 0, self.label)
         elif kind == "again":
             self.deadline = now + e["limit"] + SPARE
-            self.say("again", e["case"], e["reason"] + " of the emulated CPU", 0, self.name)
+            self.say("again", e["case"], e["reason"] + " (a fault of the emulated CPU)", 0,
+                     self.label)
         elif kind == "end":
             self.running, self.deadline = None, now + SPARE
             self.finish(e["case"], e["result"], e["reason"], e["seconds"],
@@ -208,9 +221,9 @@ class Boot:
 
     def finish(self, case, result, reason, seconds=0, data=None, tail=None):
         self.running = None
-        self.results.append({"suite": "lab-" + self.name, "name": case, "result": result,
+        self.results.append({"suite": "lab-" + self.label, "name": case, "result": result,
                              "reason": reason, "seconds": seconds, "data": data or {}})
-        self.say(result, case, reason, seconds, self.name)
+        self.say(result, case, reason, seconds, self.label)
         for name, text in (tail or {}).items():
             if text.strip():
                 print(f"--- {name} (in {self.shown(self.out)})\n" +

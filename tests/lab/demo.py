@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""demo.py IMAGE: the main job once, with its figures: a table for people,
-build/demo/report.json for machines, the guests' screens as pictures."""
+"""demo.py IMAGE: map host memory into a guest once and show the results: a table for
+people, build/demo/report.json for programs, and pictures of the guests' screens."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CASES = ("demo", "demo-vulkan")
 
 
 def write_png(ppm_path, png_path):
-    """dom0 gives PPM (P6, 8 bits), which is simple; PNG is that, compressed."""
+    """Convert dom0's picture: PPM (P6, 8 bits) is simple, PNG is the same compressed."""
     with open(ppm_path, "rb") as f:
         data = f.read()
     width, height, pixels = parse_ppm(data)
@@ -38,7 +38,7 @@ def parse_ppm(data):
     """Width, height and pixels of a binary PPM without comments."""
     magic, width, height, depth = data.split(maxsplit=4)[:4]
     if (magic, depth) != (b"P6", b"255"):
-        raise ValueError(f"a picture in the format {magic!r} {depth!r}")
+        raise ValueError(f"unexpected picture format: {magic!r} {depth!r}")
     width, height = int(width), int(height)
     return width, height, data[-width * height * 3:]
 
@@ -53,7 +53,8 @@ def speed_text(mb_s):
 
 def ratio_text(r):
     if r["median"] < 0.01:
-        return f"1/{float(f'{1 / r['median']:.1g}'):,.0f}"
+        times = float(f"{1 / r['median']:.1g}")
+        return f"1/{times:,.0f}"
     return f"{r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
 
 

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""main.py IMAGE [CASE...]: run lab cases in as few boots as they need.
+"""main.py IMAGE [--qemu VERSION] [CASE...]: run lab cases in as few boots as they need.
 
-Without a case: all that are not marked slow; with "all": those too."""
+Without a case: all that are not marked slow; with "all": those too. The results go to
+build/results/lab.json. With --qemu 10.2, say, the device model is
+build/lab/qemu-system-x86_64-10.2, and the results go to build/results/lab-10.2.json."""
 
+import argparse
 import importlib
 import json
 import os
@@ -22,12 +25,12 @@ STARTED = int(os.environ.get("XH_START", time.time()))
 
 
 def chosen(names):
-    """The cases to run, in the order of their files."""
+    """The cases to run, sorted by file."""
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
     unknown = [n for n in names if n not in CASES and n != "all"]
     if unknown:
-        sys.exit(f"no such case: {', '.join(unknown)}; there are: {', '.join(CASES)}")
+        sys.exit(f"error: no such case: {', '.join(unknown)}; known: {', '.join(CASES)}")
     return [c for c in CASES.values()
             if c.name in names or "all" in names or not (names or c.slow)]
 
@@ -42,18 +45,32 @@ def say(what, case, reason, seconds, boot_name):
         print(f"  {what:4} {boot_name}/{case} {seconds:.0f} s{note}", flush=True)
 
 
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Run cases of the lab.")
+    parser.add_argument("image", help="folder with dom0's disk; scripts/lab.sh makes it")
+    parser.add_argument("--qemu", default="", metavar="VERSION",
+                        help="run build/lab/qemu-system-x86_64-VERSION as the device model")
+    parser.add_argument("case", nargs="*", help="name of a case, or all")
+    return parser.parse_intermixed_args()
+
+
 def main():
-    image, names = sys.argv[1], sys.argv[2:]
-    cases_chosen, results = chosen(names), []
+    arguments = parse_arguments()
+    image, qemu = arguments.image, arguments.qemu
+    if not os.path.exists(boot.device_model(qemu)):
+        sys.exit(f"error: there is no {boot.device_model(qemu)}; build it first")
+    cases_chosen, results = chosen(arguments.case), []
     for name in BOOTS:
         wanted = [c.name for c in cases_chosen if name in c.boots]
         if not wanted:
             continue
-        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, provider '{name}' "
+        version = f"QEMU {qemu}, " if qemu else ""
+        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}provider '{name}' "
               f"on {boot.accel()} …", flush=True)
-        results += boot.Boot(name, image, wanted, say).run()
+        results += boot.Boot(name, image, wanted, say, qemu).run()
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
-    with open(os.path.join(boot.BUILD, "results", "lab.json"), "w", encoding="utf-8") as f:
+    name = f"lab{boot.suffix(qemu)}.json"
+    with open(os.path.join(boot.BUILD, "results", name), "w", encoding="utf-8") as f:
         json.dump(results, f, indent=1)
     return any(r["result"] == "fail" for r in results)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the lab's programs write into a buffer, in the guest and in dom0: a
- * word depends on a seed and on its place, so that words that are lost, old,
- * or from another place of the buffer all show.
+ * The contents that the lab's programs write into buffers, in the guest and
+ * in dom0. A word depends on a seed and on its position, so a word that is
+ * lost, stale or from another position is detected.
  */
 #ifndef LAB_WORDS_H
 #define LAB_WORDS_H
@@ -19,13 +19,13 @@ static inline uint64_t lab_mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* Word number @index of the buffer. */
+/* The word at @index of the buffer. */
 static inline uint64_t lab_word(uint64_t seed, uint64_t index)
 {
     return lab_mix(lab_mix(seed + LAB_GOLDEN) + (index + 1) * LAB_GOLDEN);
 }
 
-/* Pseudo-random numbers: the same sequence for the same first *state. */
+/* Pseudo-random numbers; the sequence depends on the initial *state only. */
 static inline uint64_t lab_random(uint64_t *state)
 {
     *state += LAB_GOLDEN;

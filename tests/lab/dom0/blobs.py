@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Blobs in a guest, seen from both sides; shared by the cases and the demo."""
+"""Blobs in a guest, examined from both sides; used by the cases and the demo."""
 
 import re
 
@@ -12,7 +12,7 @@ WINDOW = 256 * MIB
 
 
 class Blob:
-    """A blob held by a process in the guest, with its words filled in."""
+    """A blob that a process in the guest holds, filled with words unless told otherwise."""
 
     def __init__(self, guest, size, seed, fill=True, name="blob", seconds=240):
         self.guest, self.size, self.name = guest, size, name
@@ -26,7 +26,7 @@ class Blob:
         return self.ask("quit", seconds)
 
     def check_both_ways(self, lab, seed, sampled=0):
-        """The guest's words are in dom0's buffer, and dom0's in the guest's (I1)."""
+        """What the guest writes is in dom0's buffer, and the other way round (I1)."""
         size = self.size
         if sampled:
             self.guest.peek(f"{size} fill {seed}")
@@ -37,7 +37,7 @@ class Blob:
                       f"words of {size} bytes that the guest wrote")
             wrong = self.guest.peek(f"{size} verify {seed}")["mismatches"]
             lab.require(0 < wrong <= sampled, f"{wrong} words differ in dom0, "
-                        f"{sampled} or some fewer were written")
+                        f"at most {sampled} were written")
             return
         lab.equal(self.facts["mismatches"], 0, f"first words of {size} bytes")
         lab.equal(self.guest.peek(f"{size} verify {seed}")["mismatches"], 0,
@@ -48,7 +48,7 @@ class Blob:
 
 
 def memory_type(guest):
-    """The types that the guest's Linux gave to its mappings of the window: lines
+    """The memory types of the guest's mappings of the window. Linux lists them as lines
     such as "PAT: [mem 0x00000000f0000000-0x00000000f0010000] write-back"."""
     start, end = window_range(guest)
     types = set()
@@ -68,7 +68,7 @@ def window_range(guest):
 
 
 def granted_pages(guest):
-    """Pages that QEMU's log says are mapped by grants now."""
+    """How many pages are mapped by grants now, according to QEMU's log."""
     mapped = {}
     pattern = r"xen_hostmem_transition blob (\d+) offset 0x(\w+) pages (\d+): \S+ -> (\S+)"
     for blob, offset, pages, state in re.findall(pattern, guest.qemu_log()):
@@ -77,8 +77,8 @@ def granted_pages(guest):
 
 
 def live_switches(guest, switches):
-    """Stores of three kinds on all CPUs while the driver comes and goes, that
-    many times in all; what the guest counted."""
+    """Run stores of three kinds on all CPUs while the driver is loaded and unloaded,
+    `switches` times in total; return what the guest counted."""
     pages = 12
     guest.spawn_quiet("live", f"blobtool live --until-eof {pages * 4 * KIB} 5")
     for n in range(switches // 2):
@@ -92,17 +92,17 @@ def live_switches(guest, switches):
 
 
 def window(guest):
-    """What query-xen-hostmem says of the guest's window."""
+    """What query-xen-hostmem reports about the guest's window."""
     return guest.qmp("query-xen-hostmem")[0]
 
 
 def renderer_mappings(guest):
-    """How many pieces of the renderer's shared memory QEMU has mapped."""
+    """How many of the renderer's shared memory objects QEMU has mapped."""
     return dom0.sh(f"grep -c vkr-shmem /proc/{guest.qemu_pid()}/maps", check=False).strip()
 
 
 def truncate_shared_memory(guest):
-    """Take away the memory behind the renderer's blobs, as a renderer gone mad would."""
+    """Remove the memory behind the renderer's blobs, as a faulty renderer might."""
     files = dom0.sh(f"cd /proc/{guest.qemu_pid()}/fd; for n in *; do case $(readlink $n) in "
                     "*vkr-shmem*) truncate -s 0 $n && echo $n;; esac; done", check=False)
     if not files.split():
@@ -110,19 +110,19 @@ def truncate_shared_memory(guest):
 
 
 def wait_granted(guest, pages, seconds=20):
-    """Until that many pages are granted, and QEMU and its log agree."""
+    """Wait until that many pages are granted according to both QEMU and its log."""
     wait_for(f"{pages} pages are granted (now {granted_pages(guest)}, "
              f"{window(guest)['fallbacks']})",
              lambda: granted_pages(guest) == pages == window(guest)["granted"] // 4096, seconds)
 
 
 def reasons(guest):
-    """Why blobs were trapped, as QEMU's log has it."""
+    """Why blobs were trapped, according to QEMU's log."""
     return re.findall(r"-> trapped \((\S+)\)", guest.qemu_log())
 
 
 def wait_no_grants(seconds=30):
-    """Nothing is left of any import in dom0 (I8)."""
+    """Wait until dom0 holds nothing of any import (I8)."""
     def clean():
         now = counters()
         return now if not any(now.get(n) for n in ("imports", "references", "pending")) else None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a system call and a sleep take here, in microseconds: run in dom0 and in a guest
-of either host, it says what of a difference in frame rates is not the GPU's."""
+"""Measure system calls and sleeps, in microseconds. Run in dom0 and in a guest of either
+host, this tells which part of a difference in frame rates is not caused by the GPU."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A compositor in the guest, and a program of others that draws there."""
+"""A compositor in the guest, and vkcube, which draws there."""
 
 import re
 
@@ -7,7 +7,7 @@ import dom0
 
 
 def start_weston(guest):
-    """On the screen, without a GPU of its own: the pixman renderer."""
+    """Start it on the guest's screen, with the pixman renderer, which needs no GPU."""
     guest.run("in-system sh -c 'chmod 700 /run; seatd >/tmp/seatd.log 2>&1 & "
               "sleep 1; LIBSEAT_BACKEND=seatd weston --backend=drm --renderer=pixman "
               "--continue-without-input --shell=kiosk --no-config --idle-time=0 "
@@ -16,10 +16,10 @@ def start_weston(guest):
 
 
 def program_ends(guest, name, seconds):
-    """Until a program that was spawned has ended, well; what it said."""
+    """Wait until a spawned program has succeeded; return its output."""
     status, output = guest.status(f"ask -e {name} {seconds}", seconds + 5)
     if "has not ended" in output:
-        raise dom0.Failed(f"{name}: not ended within {seconds} s: {dom0.brief(output)}")
+        raise dom0.Failed(f"{name} did not end within {seconds} s: {dom0.brief(output)}")
     said = guest.run(f"cd /tmp/spawn; cat {name}.out {name}.err")
     if status:
         raise dom0.Failed(f"{name}: exit {status}: {dom0.brief(said)}")
@@ -27,13 +27,13 @@ def program_ends(guest, name, seconds):
 
 
 def vkcube(frames):
-    """Without a GPU, Venus' pictures reach the compositor as shared memory."""
+    """The command. Without a GPU, Venus passes frames to the compositor in shared memory."""
     return "env WAYLAND_DISPLAY=wayland-1 MESA_VK_WSI_DEBUG=sw " \
         f"vkcube --wsi wayland --c {frames}"
 
 
 def vkcube_seconds(guest, frames, seconds):
-    """How long that many frames take in a weston that runs, from start to end."""
+    """How long that many frames take in a running weston, from start to end."""
     guest.spawn_quiet("vkcube", f"in-system sh -c 'cat /proc/uptime; {vkcube(frames)} && "
                       "cat /proc/uptime'")
     said = program_ends(guest, "vkcube", seconds)
@@ -42,7 +42,7 @@ def vkcube_seconds(guest, frames, seconds):
 
 
 def vkcube_in_weston(guest, frames):
-    """That many frames; a picture of the screen meanwhile, also as vkcube.ppm."""
+    """Draw that many frames; return a picture of the screen, also saved as vkcube.ppm."""
     start_weston(guest)
     guest.spawn_quiet("vkcube", f"in-system {vkcube(frames)}")
     picture = dom0.wait_for("a cube on the screen", lambda: cube(guest), 150, 2)
@@ -53,7 +53,7 @@ def vkcube_in_weston(guest, frames):
 
 
 def cube(guest):
-    """The screen, once there is more on it than grounds: the cube's logo has teal."""
+    """The screen, once the cube is on it: the logo on the cube is teal. Otherwise None."""
     picture = guest.picture()
     rgb = picture.rgb()
     teal = sum(b > r + 30 and g > r + 30

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What cases need of dom0 itself: commands, modules, counters, logs."""
+"""Access to dom0 itself: commands, modules, counters, xenstore."""
 
 import glob
 import json
@@ -18,21 +18,21 @@ DEBUGFS = "/sys/kernel/debug/xen-dmabuf-grant"
 
 
 class Failed(Exception):
-    """A requirement does not hold."""
+    """A requirement is not met."""
 
 
 class Skipped(Exception):
-    """The case cannot run here, for this reason."""
+    """The case cannot run here; the message says why."""
 
 
 def brief(text):
-    """Both ends of a long output: causes come first, effects last."""
+    """Both ends of a long output: the cause is often at the start, the effect at the end."""
     text = text.strip()
     return text if len(text) < 1600 else text[:800] + "\n[...]\n" + text[-700:]
 
 
 def sh(command, timeout=60, check=True):
-    """Run a shell command, return its output."""
+    """Run a shell command and return its output."""
     done = subprocess.run(command, shell=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -42,7 +42,7 @@ def sh(command, timeout=60, check=True):
 
 
 def tool_json(command, timeout=120):
-    """Run one of our tools; its last line of output is its answer."""
+    """Run one of our tools and return its answer, the last line of its output."""
     lines = [t for t in sh(command, timeout, check=False).splitlines() if t.strip()]
     try:
         return json.loads(lines[-1])
@@ -51,19 +51,19 @@ def tool_json(command, timeout=120):
 
 
 def wait_for(what, predicate, seconds, pause=0.1):
-    """Poll until predicate() is true; its value."""
+    """Poll until predicate() is true; return its value."""
     end = time.monotonic() + seconds
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() > end:
-            raise Failed(f"not within {seconds} s: {what}")
+            raise Failed(f"did not happen within {seconds} s: {what}")
         time.sleep(pause)
 
 
 def xenstore():
-    """A connection; Xen's own binding, which only a dom0 has."""
+    """A connection, by Xen's own binding, which only dom0 has."""
     if not any("/xen-" in p for p in sys.path):
         sys.path += glob.glob("/usr/lib/xen-*/lib/python")
     from xen.lowlevel.xs import xs  # pylint: disable=import-outside-toplevel
@@ -86,13 +86,13 @@ def load_module():
 
 
 def unload_module():
-    """Waits for the last guest's QEMU to be gone, and its grants."""
+    """Wait until the last guest's QEMU and its grants are gone, then unload it."""
     wait_for(f"the module {MODULE} can be unloaded",
              lambda: not have_module() or "ERROR" not in sh(f"rmmod {MODULE}", check=False), 60, 1)
 
 
 def counters():
-    """The module's counters, {} without the module."""
+    """The module's counters; {} if it is not loaded."""
     result = {}
     for path in glob.glob(DEBUGFS + "/*"):
         with open(path, encoding="ascii") as f:
@@ -100,14 +100,25 @@ def counters():
     return result
 
 
+def qemu_version():
+    return sh(f"{RUN}/qemu-system-x86_64 --version").split()[3]
+
+
+def require_qemu(version):
+    """Fail unless the device model has this version (or one that begins with it)."""
+    found = qemu_version()
+    if version and not f"{found}.".startswith(f"{version}."):
+        raise Failed(f"the device model is QEMU {found}, not {version}")
+
+
 def versions(kvm):
     """What runs below the guests."""
-    linux = os.uname().release
-    return {"linux": linux} if kvm else {"linux": linux, "xen": sh("xl info xen_version").strip()}
+    found = {"linux": os.uname().release, "qemu": qemu_version()}
+    return found if kvm else {**found, "xen": sh("xl info xen_version").strip()}
 
 
 def setup(kvm):
-    """Once a boot: the programs, out of the second disk, and devices."""
+    """Once per boot: unpack the programs from the second disk and prepare devices."""
     sh(f"mount -t tmpfs tools {RUN}")
     sh(f"tar -xf /dev/vdb -C {RUN}")
     sh("modprobe vgem; modprobe udmabuf", check=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Take what a dom0 has only so much of, and give it back."""
+"""Use up dom0's limited resources, and give them back."""
 
 import ctypes
 import errno
@@ -17,13 +17,13 @@ ADD_SEALS, SEAL_SHRINK = 1033, 2
 
 
 def make_dmabuf(pages):
-    """A udmabuf; the caller closes it."""
+    """Create a udmabuf; the caller closes it."""
     memfd = os.memfd_create("fill", os.MFD_ALLOW_SEALING)
     device = os.open("/dev/udmabuf", os.O_RDWR)
     try:
         os.ftruncate(memfd, pages * 4096)
         fcntl.fcntl(memfd, ADD_SEALS, SEAL_SHRINK)
-        # A bytearray: with bytes, ioctl() would return those and not the descriptor.
+        # A bytearray: given bytes, ioctl() returns those instead of the descriptor.
         return fcntl.ioctl(device, UDMABUF_CREATE,
                            bytearray(struct.pack("IIQQ", memfd, 0, 0, pages * 4096)))
     finally:
@@ -32,7 +32,7 @@ def make_dmabuf(pages):
 
 
 def grant(device, dmabuf, pages, domid):
-    """Import once more; False if the grant table is full."""
+    """Import it once more; False if the grant table is full."""
     refs = (ctypes.c_uint32 * pages)()
     request = bytearray(struct.pack("iIQIIQQ", dmabuf, domid, 0, pages, 0,
                                     ctypes.addressof(refs), 0))
@@ -47,7 +47,7 @@ def grant(device, dmabuf, pages, domid):
 
 @contextmanager
 def full_grant_table(domid, smallest):
-    """dom0's grant table, full for imports of as many pages as that, and more."""
+    """Keep dom0's grant table full for imports of `smallest` pages and more."""
     dmabuf = make_dmabuf(PAGES)
     device = os.open("/dev/xen/dmabuf-grant", os.O_RDWR)
     try:
@@ -57,16 +57,16 @@ def full_grant_table(domid, smallest):
                 pages = max(pages // 4, smallest) if pages > smallest else 0
         yield
     finally:
-        os.close(device)        # ends all of them
+        os.close(device)        # releases all imports
         os.close(dmabuf)
 
 
 @contextmanager
 def few_descriptors(pid, spare):
-    """A process that may open only so many more files."""
+    """Let a process open only `spare` more files."""
     old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
-    # The limit is on the number, and the lowest free one is taken first.
+    # The limit applies to the descriptor's number; the lowest free one is used first.
     free = (fd for fd in itertools.count() if fd not in used)
     limit = next(itertools.islice(free, spare, None))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, old[1]))

@@ -4,23 +4,23 @@
  *
  *   grantcheck [--self DOMID] [--only NAME] [--balloon MIB] [--no-exhaust]
  *
- * Buffers are granted to this domain itself (DOMID, 0 unless told) and, where
- * it matters, accessed and mapped back through /dev/xen/gntdev: this shows
- * that each reference is the page it should be, and plays the peer that will
- * not let go.
+ * Buffers are granted to this domain itself (DOMID, default 0) and, where it
+ * matters, accessed and mapped back through /dev/xen/gntdev. This verifies
+ * that each reference is for the right page, and acts as a peer that does not
+ * unmap.
  *
- * --balloon scatters the domain's memory over the machine before, by giving
- * MIB of it back to Xen for a moment: without that no bounce buffer is ever
- * wanted. Nobody else may use the device meanwhile, as its counters are
- * compared. One case fills the grant table for a moment, which other backends
- * in this domain will notice; --no-exhaust leaves it out.
+ * --balloon first scatters the domain's memory over the machine, by giving MIB
+ * of it back to Xen for a moment; otherwise no bounce buffer is ever needed.
+ * Nothing else may use the device meanwhile, because its counters are
+ * compared. One case fills the grant table for a moment, which affects other
+ * backends in this domain; --no-exhaust skips it.
  *
  * Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" for each case and
  * a line of JSON at the end. A case that leaves a reference, an import or a
- * pending import behind has failed, whatever else it found.
+ * pending import behind fails, whatever its other results.
  *
- * Needs root, debugfs on /sys/kernel/debug, the modules xen-dmabuf-grant,
- * udmabuf and xen-gntdev.
+ * Requires root, debugfs on /sys/kernel/debug, and the modules
+ * xen-dmabuf-grant, udmabuf and xen-gntdev.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -51,7 +51,7 @@ static void size_65535(void) { size_case(65535); }
 static void size_65536(void) { size_case(65536); }
 static void size_100000(void) { size_case(100000); }
 
-/* Cases: what is behind the references. */
+/* Cases: the contents behind the references. */
 
 static void content_whole(void)
 {
@@ -73,8 +73,8 @@ static void content_sub_range(void)
 
 /*
  * Segments of 1 MiB and 64 KiB. On a PV domain whose machine memory is
- * scattered (--balloon) a bounce buffer would replace the larger ones, if it
- * could, and silently did the smaller ones.
+ * scattered (--balloon) the DMA API would replace the larger ones by a bounce
+ * buffer if it could, and it silently used to replace the smaller ones.
  */
 static void heap_case(uint32_t pages, uint32_t first, uint32_t some)
 {
@@ -162,7 +162,7 @@ static void busy_is_counted(void)
     expect_release(&imp, -ENOENT);
 }
 
-/* The caller's descriptors are not needed; the pages stay what they are. */
+/* The caller's descriptors are not needed; the pages stay the same. */
 static void buffer_outlives_fd(void)
 {
     int memfd = make_memfd(4);
@@ -174,7 +174,7 @@ static void buffer_outlives_fd(void)
     imp = import_range(open_device(), dmabuf, 0, 4);
     drop_fd(dmabuf);
     drop_fd(memfd);
-    /* Something else may now want the pages, and the numbers. */
+    /* Would reuse the pages and the descriptors' numbers, if they were free. */
     make_udmabuf(256);
     copy_refs(imp.refs, 4, peer, false);
     expect_pages(peer, 4, 0, NULL, false, "the peer");
@@ -192,7 +192,7 @@ static void close_releases(void)
     expect_counters(before, "after close");
 }
 
-/* Closed while the peer has pages: pending until it lets go, not longer. */
+/* Closed while the peer maps pages: pending until it unmaps, not longer. */
 static void close_while_mapped(void)
 {
     struct counters before = read_counters(), held = before;
@@ -211,7 +211,7 @@ static void close_while_mapped(void)
     held.pending += 1;
     held.references += 3;
     expect_counters(held, "while the peer holds three pages");
-    /* Longer than the reaper sleeps at first: it must not give up. */
+    /* Longer than the reaper's first interval: it must not give up. */
     for (int i = 0; i < 60; i++) {
         short_sleep();
     }
@@ -221,7 +221,7 @@ static void close_while_mapped(void)
     }
     expect_pages(at, 3, 5, NULL, false, "the peer");
     drop_map(at);
-    expect_counters(before, "after the peer let go");
+    expect_counters(before, "after the peer unmapped");
 }
 
 static void owner_killed(void)
@@ -254,7 +254,7 @@ static void owner_killed(void)
         }
         _exit(1);
     }
-    /* Else a child that dies early would leave the read waiting. */
+    /* Otherwise, if the child dies early, the read never returns. */
     drop_fd(tell[1]);
     byte = 0;
     if (read(tell[0], &byte, 1) != 1 || !byte) {
@@ -299,7 +299,7 @@ static void many_rounds(void)
     }
 }
 
-/* Several threads release one handle: one wins, nobody is surprised. */
+/* Several threads release one handle: one succeeds, the others get ENOENT. */
 
 struct racer {
     int dev;
@@ -346,7 +346,7 @@ static void release_race(void)
     }
 }
 
-/* Fill the grant table: ENOSPC, all or nothing, and all of it comes back. */
+/* Fill the grant table: ENOSPC, all or nothing, and everything is freed. */
 static void table_full(void)
 {
     enum { PAGES = 4096 };
@@ -379,7 +379,7 @@ static void table_full(void)
     wanted.imports += done;
     wanted.references += (long)done * PAGES;
     expect_counters(wanted, "with a full table");
-    /* Full for all that is larger than 1024 pages, and not for that. */
+    /* Full for imports of more than 1024 pages, but not for smaller ones. */
     for (uint32_t n = 0; n < PAGES / 1025 + 1; n++) {
         struct xen_dmabuf_grant_import req = {
             .fd = dmabuf, .domid = self, .nr_pages = 1025,
@@ -403,7 +403,7 @@ static void table_full(void)
     import_range(open_device(), dmabuf, 0, PAGES);
 }
 
-/* Cases: errors of IMPORT. Each starts from a request that would work. */
+/* Cases: errors of IMPORT. Each modifies a request that would work. */
 
 #define BUFFER_PAGES 8
 #define WHOLE UINT32_MAX        /* nr_pages left at BUFFER_PAGES */
@@ -416,7 +416,7 @@ enum fd_is { FD_GOOD, FD_NONE, FD_CLOSED, FD_MEMFD, FD_DEVICE };
 
 static const struct bad_import {
     const char *name;
-    int error;                  /* not a dma-buf: ENOTTY will do as well */
+    int error;                  /* if not a dma-buf, ENOTTY is fine, too */
     enum fd_is fd;
     enum refs_at refs;
     uint64_t offset;
@@ -521,10 +521,10 @@ static void bad_import(const struct bad_import *bad)
         fail("IMPORT worked");
     }
     if (errno != bad->error && !(errno == ENOTTY && bad->fd != FD_GOOD)) {
-        fail("%s instead of %s", strerror(errno), strerror(bad->error));
+        fail("%s, expected %s", strerror(errno), strerror(bad->error));
     }
     expect_counters(before, "after the refused import");
-    /* The device is none the worse for it. */
+    /* The device still works. */
     import_range(dev, dmabuf, 0, BUFFER_PAGES);
 }
 
@@ -556,7 +556,7 @@ static void bad_argument(void)
     expect_error(read(dev, &byte, 1) < 0 ? -1 : 0, EINVAL, "read");
 }
 
-/* The references fit, but the handle cannot be told. */
+/* The references can be written, but not the handle. */
 static void handle_unwritable(void)
 {
     int dmabuf = make_udmabuf(8), dev = open_device();
@@ -682,10 +682,6 @@ static void run_case(const char *name, void (*run)(void),
     fflush(stdout);
 }
 
-/*
- * Give memory back to Xen and take it again: what comes is scattered over the
- * machine, unlike a domain's memory right after it was started.
- */
 static void wait_for_memory(long kib, bool at_most)
 {
     time_t end = time(NULL) + 60;
@@ -702,13 +698,17 @@ static void wait_for_memory(long kib, bool at_most)
     } while (at_most ? now > kib : now < kib);
 }
 
+/*
+ * Give memory back to Xen and take it again: the new memory is scattered over
+ * the machine, unlike a domain's memory right after its start.
+ */
 static void scatter_memory(long mib)
 {
     long target = read_long(MEMORY "target_kb"), less = target - mib * 1024;
 
     if (mib < 0 || less <= 0) {
-        fprintf(stderr, "grantcheck: --balloon %ld: this domain has %ld KiB\n",
-                mib, target);
+        fprintf(stderr, "grantcheck: --balloon %ld: this domain has only "
+                "%ld KiB\n", mib, target);
         exit(2);
     }
     write_long(MEMORY "target_kb", less);
@@ -717,7 +717,7 @@ static void scatter_memory(long mib)
     wait_for_memory(target, false);
 }
 
-/* 64 MiB is the default, and not enough for the large sizes. */
+/* The default is 64 MiB, which is not enough for the large sizes. */
 static long raise_udmabuf_limit(long mib)
 {
     long old = read_long(UDMABUF_LIMIT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * grantcheck's cases stand on this: how a case ends and is cleaned up after,
- * the module's counters, buffers of several kinds, the device, and the peer.
+ * Helpers for grantcheck's cases: ending a case and cleaning up, the module's
+ * counters, buffers of several kinds, the device, and the peer.
  */
 #ifndef GRANTCHECK_H
 #define GRANTCHECK_H
@@ -25,7 +25,7 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
-/* Which the kernel's header takes for granted. */
+/* The kernel's header needs these types. */
 typedef uint32_t grant_ref_t;
 typedef uint16_t domid_t;
 #include <xen/gntdev.h>
@@ -43,13 +43,13 @@ typedef uint16_t domid_t;
 #define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
 #define BAD_POINTER 8ull        /* in the page that is never mapped */
-#define SETTLE_SECONDS 10       /* the reaper looks once a second */
+#define SETTLE_SECONDS 10       /* the reaper runs once a second */
 #define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
 
 static uint32_t self;
 static bool exhaust = true;
 
-/* Outcome of a case; fail() and skip() leave it at once. */
+/* Outcome of a case; fail() and skip() end the case at once. */
 enum { PASSED, FAILED, SKIPPED };
 static jmp_buf case_end;
 static int outcome;
@@ -71,8 +71,8 @@ void end_case(int how, const char *format, ...)
 #define skip(...) end_case(SKIPPED, __VA_ARGS__)
 
 /*
- * What a case opens or maps is closed and unmapped for it, also when it
- * fails: a case must not see what an earlier one left.
+ * Everything that a case opens or maps, to be closed and unmapped even if it
+ * fails: cases must not affect each other.
  */
 static struct {
     int fd[64];
@@ -218,7 +218,7 @@ static void short_sleep(void)
     nanosleep(&(struct timespec) { 0, 20000000 }, NULL);
 }
 
-/* What is released by the reaper, or by a dying process, takes a moment. */
+/* Waits a while: the reaper or a dying process may not be done yet. */
 static bool settles_to(struct counters wanted)
 {
     time_t end = time(NULL) + SETTLE_SECONDS;
@@ -238,7 +238,7 @@ static void expect_counters(struct counters wanted, const char *when)
 
     if (!settles_to(wanted)) {
         is = read_counters();
-        fail("%s: %ld imports, %ld references, %ld pending instead of "
+        fail("%s: %ld imports, %ld references, %ld pending; expected "
              "%ld, %ld, %ld", when, is.imports, is.references, is.pending,
              wanted.imports, wanted.references, wanted.pending);
     }
@@ -402,10 +402,10 @@ static void check_refs(const struct import *imp)
         uint32_t ref = imp->refs[i];
 
         if (ref < 8 || ref >= MAX_REFS) {
-            fail("reference %u of page %u cannot be right", ref, i);
+            fail("reference %u of page %u is out of range", ref, i);
         }
         if (seen[ref / 8] & 1u << ref % 8) {
-            fail("reference %u was handed out twice", ref);
+            fail("reference %u was returned twice", ref);
         }
         seen[ref / 8] |= 1u << ref % 8;
     }
@@ -453,11 +453,11 @@ static void expect_release(const struct import *imp, long wanted)
     long is = try_release(imp->dev, imp->handle);
 
     if (is != wanted) {
-        fail("RELEASE gave %ld instead of %ld", is, wanted);
+        fail("RELEASE returned %ld, expected %ld", is, wanted);
     }
 }
 
-/* The peer has let go, but its kernel may take a moment to unmap. */
+/* The peer has unmapped, but its kernel may take a moment to do it. */
 static void expect_free(const struct import *imp)
 {
     time_t end = time(NULL) + SETTLE_SECONDS;
@@ -468,7 +468,7 @@ static void expect_free(const struct import *imp)
         busy = try_release(imp->dev, imp->handle);
     }
     if (busy) {
-        fail("RELEASE still gives %ld after the peer's unmap", busy);
+        fail("RELEASE still returns %ld after the peer's unmap", busy);
     }
 }
 
@@ -485,10 +485,9 @@ static int open_gntdev(void)
 }
 
 /*
- * Xen gives a page one place in the memory of a domain whose addresses it
- * translates. Mapping one's own page there takes it away from where it was,
- * and after the unmap the kernel finds a hole in its memory. Only PV domains
- * can map what they granted to themselves.
+ * Only PV domains can map what they granted to themselves. In a translated
+ * domain a page has one guest-physical address: mapping one's own page moves
+ * it there, and after the unmap there is a hole in the kernel's memory.
  */
 static void need_pv(void)
 {
@@ -529,7 +528,7 @@ static void *map_refs(const uint32_t *refs, uint32_t count)
     return keep_map(at, (size_t)count * PAGE, "the references");
 }
 
-/* Without mapping anything: Xen copies from, or to, the pages behind refs. */
+/* Has Xen copy from or to the pages behind refs, without mapping them. */
 static void copy_refs(const uint32_t *refs, uint32_t count, uint64_t *local,
                       bool write)
 {
@@ -566,8 +565,8 @@ static void copy_refs(const uint32_t *refs, uint32_t count, uint64_t *local,
 }
 
 /*
- * Page i of words must be page order[i], or first + i, of the pattern. The
- * peer's version of the pattern is the inverted one.
+ * Page i of words must be page order[i], or first + i, of the pattern. What
+ * the peer writes is the inverted pattern.
  */
 static void expect_pages(const uint64_t *words, uint32_t count,
                          uint32_t first, const uint32_t *order, bool inverted,
@@ -581,8 +580,7 @@ static void expect_pages(const uint64_t *words, uint32_t count,
 
             if (words[(uint64_t)i * WORDS_PER_PAGE + w] !=
                 (inverted ? ~should : should)) {
-                fail("%s finds something else in page %u of the range", who,
-                     i);
+                fail("%s finds wrong words in page %u of the range", who, i);
             }
         }
     }
@@ -597,8 +595,8 @@ static void invert_words(uint64_t *words, uint32_t pages)
 
 /*
  * The buffer, of total pages, holds the pattern. Import some of its pages: the
- * peer must find them, the owner must find there what the peer writes, and
- * the pages beside them must stay as they are. Leaves the pattern behind.
+ * peer must find the pattern, the owner must find what the peer writes, and
+ * the pages beside them must not change. Restores the pattern.
  */
 static void check_content(int dmabuf, uint32_t total, uint32_t first,
                           uint32_t pages, const uint32_t *order)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest with our QEMU as its device model, and commands run in it. Who makes it,
-xl or KVM, is in xl.py and kvm.py."""
+"""A guest with our QEMU as its device model, and commands run in it. xl.py and kvm.py
+create the two kinds of guests."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from dom0 import RUN, Failed, brief, tool_json, wait_for
 
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
-# What makes dom0's disk the guest's system. Linux would have Xen unplug a disk
-# of this kind, to have it back as Xen's own.
+# Options that make dom0's disk the guest's system. Otherwise Linux would ask Xen to unplug
+# an emulated disk, in favour of Xen's own kind.
 SYSTEM = {"args": ("-drive", "if=none,id=system,file=/dev/vdc,format=raw,readonly=on",
                    "-device", "virtio-blk-pci,drive=system"),
           "cmdline": "xen_emul_unplug=never"}
 
 
 def cpus_of(first, vcpus):
-    """A CPU for each of a guest's; the host's programs have CPU 0 for themselves."""
+    """A physical CPU for each vCPU; CPU 0 is left to the host's programs."""
     return [1 + (first - 1 + n) % 2 for n in range(vcpus)]
 
 
@@ -31,9 +31,9 @@ class Guest:
         self.name = name
         self.qmp_socket, self.vnc_socket = f"{RUN}/{name}.qmp", f"{RUN}/{name}.vnc"
         self.log = f"/var/log/xen/qemu-dm-{name}.log"
-        # Each line to the share would take as long as a map.
+        # Not on the share: writing a line there takes as long as a map.
         self.trace = f"{RUN}/{name}.trace"
-        self.link = None        # to the program that runs commands
+        self.link = None        # to the program in the guest that runs commands
         self.sequence = 0
         self.qemu_args = ["-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
                           "-display", display, "-vnc", f"unix:{self.vnc_socket}",
@@ -43,34 +43,34 @@ class Guest:
                           *(a for t in traces.split(",") if t for a in ("-trace", t)), *args]
 
     def use_link(self, link):
-        """Each boot of the guest has its own; None when there is no guest."""
+        """Each boot of the guest has its own link; None if there is no guest."""
         if self.link is not None:
             self.link.close()
         self.link, self.sequence = link, 0
 
     def wait_ready(self, seconds=150):
-        wait_for("the guest takes commands (its console: out/xen/console)",
+        wait_for("the guest accepts commands (its console: out/xen/console)",
                  self.link.ready, seconds)
 
     # Commands in the guest
 
     def status(self, command, seconds=30):
-        """Run a shell command; its exit status and output."""
+        """Run a shell command; return its exit status and output."""
         if self.link is None:
-            raise Failed(f"there is no guest to run: {command}")
+            raise Failed(f"there is no guest to run this in: {command}")
         self.sequence += 1
         self.link.send(self.sequence, seconds, command)
         return self.link.answer(self.sequence, seconds + 15)
 
     def run(self, command, seconds=30):
-        """Run a shell command that has to succeed; its output."""
+        """Run a shell command that must succeed; return its output."""
         status, output = self.status(command, seconds)
         if status:
             raise Failed(f"guest: {command}: exit {status}: {brief(output)}")
         return output
 
     def json(self, command, seconds=60):
-        """Run a tool whose last line is its answer, which must not be an error."""
+        """Run a tool and return its answer, the last line, which must not be an error."""
         status, output = self.status(command, seconds)
         try:
             answer = json.loads(output.strip().splitlines()[-1])
@@ -82,12 +82,12 @@ class Guest:
         return answer
 
     def spawn(self, name, command, seconds=120):
-        """Start a program that answers lines; its first answer."""
+        """Start a program that answers lines; return its first answer."""
         self.run(f"spawn {name} {command}")
         return self.json(f"ask {name} {seconds}", seconds + 5)
 
     def spawn_quiet(self, name, command):
-        """Start a program that says nothing until it is asked."""
+        """Start a program that prints nothing until it is asked."""
         self.run(f"spawn {name} {command}")
 
     def ask(self, name, line, seconds=60):
@@ -96,7 +96,7 @@ class Guest:
     # The device model
 
     def qemu_log(self):
-        """What QEMU said, then what it traced."""
+        """QEMU's messages, followed by its trace."""
         return "".join(self._text(path) for path in (self.log, self.trace))
 
     @staticmethod
@@ -107,11 +107,11 @@ class Guest:
             return f.read()
 
     def peek(self, arguments, seconds=120):
-        """Look into the dma-bufs that this guest's QEMU holds."""
+        """Examine the dma-bufs that this guest's QEMU holds."""
         return tool_json(f"{RUN}/peek {self.qemu_pid()} {arguments}", seconds)
 
     def qmp(self, command, **arguments):
-        """One QMP command; what it returns."""
+        """Run one QMP command; return its result."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
             s.connect(self.qmp_socket)
@@ -126,7 +126,7 @@ class Guest:
 
     @staticmethod
     def _answer(stream):
-        for _ in range(1000):       # events may come first
+        for _ in range(1000):       # events may come before the answer
             answer = json.loads(stream.readline() or '{"error": {"desc": "closed"}}')
             if "error" in answer:
                 raise Failed("QMP: " + answer["error"]["desc"])
@@ -135,7 +135,7 @@ class Guest:
         raise Failed("QMP: no answer among 1000 messages")
 
     def picture(self):
-        """What is on the screen now."""
+        """A picture of the screen as it is now."""
         try:
             return screen.grab(self.vnc_socket)
         except OSError as why:

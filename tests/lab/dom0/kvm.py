@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same guest under KVM, to compare with: the same QEMU, GPU, kernel and initrd."""
+"""The same guest under KVM, for comparison: the same QEMU, GPU, kernel and initrd."""
 
 import subprocess
 
@@ -16,7 +16,7 @@ class KvmGuest(Guest):
         self.console = f"/var/log/xen/console/guest-{name}.log"
         self.cpus = cpus_of(cpu, vcpus)
         self.process = None
-        # Blobs want memory that can be shared; xl's guests have it anyway.
+        # Blobs require memory that can be shared; the memory of xl's guests can.
         self.command = [
             f"{RUN}/qemu-system-x86_64", "-M", "pc,memory-backend=ram", "-accel", "kvm",
             "-cpu", "host", "-smp", str(vcpus), "-m", f"{memory}M",
@@ -28,7 +28,7 @@ class KvmGuest(Guest):
             "-chardev", f"socket,id=rpc,path={self.port},server=on,wait=off", *self.qemu_args]
 
     def create(self, seconds=150):
-        """Start QEMU, then wait until the guest takes commands."""
+        """Start QEMU and wait until the guest accepts commands."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT)
@@ -38,7 +38,7 @@ class KvmGuest(Guest):
         return self
 
     def place_cpus(self):
-        """As xl does with `cpus`."""
+        """Pin the vCPUs, as xl does with `cpus`."""
         threads = wait_for("QEMU's monitor answers", self._cpu_threads, 30)
         for cpu, thread in zip(self.cpus, threads):
             sh(f"taskset -cp {cpu} {thread}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The case registry, and what a case gets to work with."""
+"""The registry of cases, and the object that each case works with."""
 
 import dom0
 from dom0 import Failed, Skipped
@@ -16,7 +16,7 @@ class Case:
 
 
 def case(name, limit=120, boots=("module",), slow=False):
-    """Register a case: its time limit in seconds, the boots it belongs to."""
+    """Register a case, with its time limit in seconds and the boots that run it."""
     def register(function):
         assert name not in CASES and function.__doc__
         CASES[name] = Case(function, name, limit, boots, slow)
@@ -25,8 +25,7 @@ def case(name, limit=120, boots=("module",), slow=False):
 
 
 class Lab:
-    """One boot of dom0, or of a host with KVM. The guest is kept from case to case while
-    it is fit."""
+    """One boot of dom0, or of a host with KVM. Cases share a guest while it is usable."""
 
     def __init__(self, boot, kvm, software):
         self.boot, self.kvm, self.software = boot, kvm, software
@@ -39,27 +38,27 @@ class Lab:
         """Before each case."""
         self.lives = 0
         self.checks = 0
-        self.expected = []      # patterns of failures that the case provokes
+        self.expected = []      # patterns of log lines that the case provokes
         self.data = {}
 
     def alive(self):
-        """The sign of life: what the case is about has started to answer."""
+        """Record a sign of life: the thing under test has started to respond."""
         self.lives += 1
 
     def require(self, condition, text):
-        """The required result."""
+        """Fail with this text unless the condition holds."""
         self.checks += 1
         if not condition:
             raise Failed(text)
 
     def equal(self, value, wanted, text):
-        self.require(value == wanted, f"{text}: {value!r} instead of {wanted!r}")
+        self.require(value == wanted, f"{text}: {value!r}, expected {wanted!r}")
 
     def skip(self, reason):
         raise Skipped(reason)
 
     def guest(self, driver, fresh=False, provider=True, **options):
-        """A running guest with the given options, our driver loaded or not."""
+        """A running guest with the given options, with our driver loaded or unloaded."""
         wanted = (provider, options)
         if fresh or wanted != self._options or not self._fit():
             self.drop_guest()
@@ -77,18 +76,18 @@ class Lab:
         return self._guest
 
     def another_guest(self, **options):
-        """One more, beside the one that guest() gave; the next case has none of it."""
+        """A second guest beside that of guest(); neither is reused by the next case."""
         other = self.make(name="other", cpu=2, **options).create()
         self._options = None
         return other
 
     def unborn_guest(self, **options):
-        """A guest that is configured and not created."""
+        """A guest that is configured but not created."""
         self.drop_guest()
         return self.make(**options)
 
     def provide(self, provider):
-        """Have or lack what grants dma-bufs; gntdev's is there for a whole boot."""
+        """Load or unload the module that grants dma-bufs. A boot with gntdev always has one."""
         if self.boot != "gntdev" and not self.kvm:
             (dom0.load_module if provider else dom0.unload_module)()
 
@@ -97,7 +96,7 @@ class Lab:
             self._guest.status("true", 10)[0] == 0
 
     def drop_guest(self):
-        """Nothing of the last guest is to be left for the next case."""
+        """Destroy the guest, so that the next case starts without it."""
         if self._guest is not None:
             self._guest.destroy()
         if self.kvm:
@@ -117,7 +116,7 @@ CONNECTED = "4"
 
 
 def load_driver(guest, seconds=30):
-    """By its alias, as udev does."""
+    """Load our driver by its alias, as udev does."""
     if guest.node(FRONTEND) == CONNECTED:
         return
     guest.run("xenbus=$(cat /sys/bus/xen/devices/hostmem-0/modalias) && modprobe $xenbus")
@@ -126,6 +125,6 @@ def load_driver(guest, seconds=30):
 
 
 def unload_driver(guest):
-    """A xenbus driver's module is in use while a device is bound to it."""
+    """Unload our driver; its module is in use while a device is bound to it."""
     guest.run("cd /sys/bus/xen/drivers/xen-hostmem 2>/dev/null || exit 0; "
               "if [ -e hostmem-0 ]; then echo hostmem-0 >unbind; fi; rmmod xen-hostmem", 60)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ways to the program `rpc` in a guest, which runs commands.
+"""Links to the program `rpc` in a guest, which runs commands.
 
-A link belongs to one boot of one guest, and is used for one command at a time:
-    ready()                   whether the guest takes commands
-    send(sequence, seconds, command)    each sequence is above the last, from 1
-    answer(sequence, seconds)           waits so long; exit status and output
+A link belongs to one boot of one guest and carries one command at a time:
+    ready()                             whether the guest accepts commands
+    send(sequence, seconds, command)    sequence numbers start at 1 and increase
+    answer(sequence, seconds)           waits up to `seconds`; exit status and output
     close()"""
 
 import select
@@ -17,8 +17,8 @@ MAX_COMMAND = 16 * 1024         # as in guest/port.c
 
 
 class XenstoreLink:
-    """To a guest of Xen; works without its QEMU. Waits by a watch: dom0 has one CPU, and
-    a program that looks again and again takes it from what is measured."""
+    """To a guest of Xen, by xenstore, which works without the guest's QEMU. It waits with a
+    watch: dom0 has one CPU, and polling would take it from what is being measured."""
 
     def __init__(self, domid):
         self.base = f"/local/domain/{domid}/data"
@@ -46,7 +46,7 @@ class XenstoreLink:
                 return status, b"".join(pieces).decode(errors="replace")
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.handle.fileno()], [], [], left)[0]:
-                raise Failed(f"not within {seconds} s: the guest answers: {self.command}")
+                raise Failed(f"no answer from the guest within {seconds} s: {self.command}")
             while self.handle.check_watch():
                 pass
 
@@ -55,8 +55,8 @@ class XenstoreLink:
 
 
 class PortLink:
-    """To a guest without Xen: the virtio-serial port "lab.rpc", whose other end
-    QEMU has at a unix socket. That takes one connection at a time."""
+    """To a guest without Xen, by the virtio-serial port "lab.rpc". QEMU offers its other
+    end as a unix socket, which accepts one connection at a time."""
 
     def __init__(self, socket_path):
         self.path = socket_path
@@ -69,7 +69,7 @@ class PortLink:
             if self.socket is None:
                 self._connect()
             self._receive(0)
-        except OSError:             # not there yet, or gone again
+        except OSError:             # not there yet, or closed again
             self.close()
             return False
         # Answers before the sign of life are to commands of an earlier link.
@@ -80,7 +80,7 @@ class PortLink:
         try:
             s.settimeout(10)
             s.connect(self.path)
-            # Take back the half line of an earlier link; ask for a sign of life.
+            # Discard an incomplete line of an earlier link; ask for a sign of life.
             s.sendall(b"\0\n\n")
         except OSError:
             s.close()
@@ -88,24 +88,24 @@ class PortLink:
         self.socket, self.received = s, b""
 
     def _receive(self, seconds):
-        """Wait for more; false if there is none."""
+        """Wait for more data; false if there is none."""
         if not select.select([self.socket], [], [], max(seconds, 0))[0]:
             return False
         data = self.socket.recv(1 << 16)
         if not data:
-            raise ConnectionError("QEMU closed it")
+            raise ConnectionError("QEMU closed the connection")
         self.received += data
         return True
 
     def _frame(self):
-        """The next whole answer out of what came in, or None."""
+        """The next complete answer that was received, or None."""
         head, newline, rest = self.received.partition(b"\n")
         if not newline:
             return None
         try:
             sequence, status, length = map(int, head.split())
         except ValueError:
-            raise Failed(f"the guest's port: not an answer: {brief(repr(head))}") from None
+            raise Failed(f"the guest's port: malformed answer: {brief(repr(head))}") from None
         if len(rest) < length:
             return None
         self.received = rest[length:]
@@ -114,7 +114,7 @@ class PortLink:
     def send(self, sequence, seconds, command):
         text = command.encode()
         if len(text) > MAX_COMMAND or b"\n" in text or b"\0" in text:
-            raise Failed(f"the guest's port takes one line of {MAX_COMMAND} bytes, not: "
+            raise Failed(f"a command must be one line of at most {MAX_COMMAND} bytes: "
                          f"{brief(command)}")
         self.command = command
         try:
@@ -131,7 +131,7 @@ class PortLink:
                         return status, output.decode(errors="replace")
                 left = end - time.monotonic()
                 if left <= 0 or not self._receive(left):
-                    raise Failed(f"not within {seconds} s: the guest answers: {self.command}")
+                    raise Failed(f"no answer from the guest within {seconds} s: {self.command}")
         except OSError as why:
             raise self._broken(why) from None
 

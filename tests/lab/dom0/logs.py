@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Everything that was logged since the last look: Xen, dom0, QEMU, guests."""
+"""What Xen, dom0, QEMU and the guests have logged since the last call."""
 
 import glob
 import os
@@ -14,7 +14,7 @@ class Logs:
         self.collect()
 
     def _file(self, path):
-        """What is new in it. A shorter file is a new one."""
+        """The new text in a file. If it got shorter, it is a new file."""
         try:
             with open(path, "rb") as f:
                 seen = self.seen.get(path, 0)
@@ -26,7 +26,7 @@ class Logs:
         return text.decode(errors="replace")
 
     def _kept(self, path):
-        """As that, and the share gets a copy."""
+        """As _file(), with a copy in the share."""
         text = self._file(path)
         with open(f"{dom0.OUT}/xen/{os.path.basename(path)}", "a", encoding="utf-8") as f:
             f.write(text)
@@ -39,7 +39,7 @@ class Logs:
         return text
 
     def collect(self):
-        """New text of each log, by name. dmesg and xl dmesg are emptied."""
+        """The new text of each log, by name. Clears dmesg and xl dmesg."""
         new = {"xen": self._command("xen", "xl dmesg -c") if self.xen else "",
                "dom0": self._command("dom0", "dmesg -c")}
         for path in glob.glob("/var/log/xen/qemu-dm-*.log") + \
@@ -51,7 +51,7 @@ class Logs:
 
 
 def broken(new, expected=()):
-    """The first broken line in what collect() gave, as text, or None."""
+    """The first line in the result of collect() that shows a failure, or None."""
     for name, text in new.items():
         hit = patterns.find(text, expected)
         if hit:

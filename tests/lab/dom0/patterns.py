@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines that mean that something broke, whatever a case itself concluded."""
+"""Log lines that mean a failure, whatever the result of a case is."""
 
 import re
 
@@ -18,9 +18,9 @@ FAILURES = [
 
 
 def find(text, expected=()):
-    """The first broken line of text, as (what, line), or None.
+    """The first line of text that shows a failure, as (what, line), or None.
 
-    expected: patterns that a case provokes on purpose."""
+    expected: patterns of lines that a case provokes on purpose."""
     for line in text.splitlines():
         if any(re.search(p, line) for p in expected):
             continue
@@ -35,7 +35,7 @@ FATAL = r"Panic on CPU|Kernel panic|FATAL TRAP|Xen BUG at|Rebooting in|" \
 
 
 def find_fatal(text):
-    """The first line after which a machine does not go on, as (what, line)."""
+    """The first line after which a machine cannot continue, as (what, line), or None."""
     for line in text.splitlines():
         if re.search(FATAL, line):
             return "the machine stopped", line.strip()

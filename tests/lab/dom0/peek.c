@@ -6,10 +6,10 @@
  *   peek PID SIZE verify SEED [--index N] [--kind dmabuf|memfd]
  *   peek PID SIZE fill SEED   [--index N] [--kind dmabuf|memfd]
  *
- * list prints a line of JSON per buffer. verify and fill take the buffer of
- * SIZE bytes out of the process and compare or write each 64-bit word by
- * lab_word(SEED, index), the function that the guest's program uses: what the
- * guest wrote through its window must be what is in the host's buffer.
+ * list prints a line of JSON per buffer. verify and fill open the process's
+ * buffer of SIZE bytes and compare each 64-bit word with, or set it to,
+ * lab_word(SEED, index), which the guest's program uses as well: what the
+ * guest wrote through its window must be in the host's buffer.
  *
  * Exit status: 0 all words match, 1 some do not, 2 the buffer could not be
  * examined (standard error says why).
@@ -35,7 +35,7 @@
 
 #include "../common/words.h"
 
-/* A process with more descriptors on buffers than this is not expected. */
+/* No process is expected to have more descriptors of buffers. */
 #define MAX_BUFFERS 65536
 
 enum kind { KIND_ANY, KIND_DMABUF, KIND_MEMFD };
@@ -81,7 +81,7 @@ static uint64_t parse_number(const char *text, const char *what)
     return value;
 }
 
-/* Names are the process's own: keep what is safe inside a JSON string. */
+/* The process chose the name: keep only what is safe in a JSON string. */
 static void copy_name(char *to, size_t room, const char *from)
 {
     size_t i;
@@ -95,7 +95,7 @@ static void copy_name(char *to, size_t room, const char *from)
     to[i] = 0;
 }
 
-/* /proc/PID/fdinfo/FD: only a dma-buf has a line exp_name. */
+/* In /proc/PID/fdinfo/FD only a dma-buf has a line exp_name. */
 static bool read_dmabuf(int pid, int fd, struct buffer *buffer)
 {
     char path[64], line[256];
@@ -218,7 +218,7 @@ static int list_buffers(int pid)
     return 0;
 }
 
-/* Further descriptors of the same buffer count once. */
+/* Several descriptors of one buffer count once. */
 static struct buffers select_buffers(const struct buffers *all,
                                      enum kind kind, uint64_t size)
 {
@@ -236,8 +236,8 @@ static struct buffers select_buffers(const struct buffers *all,
 }
 
 /*
- * A memfd that is wrapped in a udmabuf shows up as both. The dma-buf is the
- * blob then, so memfds count only where there is no dma-buf of that size.
+ * A memfd that is wrapped in a udmabuf appears as both. Then the dma-buf is the
+ * blob, so memfds count only if there is no dma-buf of that size.
  */
 static struct buffer choose_buffer(int pid, uint64_t size, enum kind kind,
                                    long index)
@@ -257,7 +257,7 @@ static struct buffer choose_buffer(int pid, uint64_t size, enum kind kind,
             kind == KIND_ANY ? "buffer" : kind_names[kind], size, pid, pid);
     }
     if (index < 0 && found.count > 1) {
-        die("%zu buffers of that size, choose with --index", found.count);
+        die("%zu buffers of that size: choose one with --index", found.count);
     }
     if (index >= (long)found.count) {
         die("--index %ld: there are %zu buffers of that size", index,
@@ -294,7 +294,7 @@ static void check_taken(int fd, const struct buffer *buffer)
                 read_memfd(getpid(), fd, &now);
 
     if (!same || now.ino != buffer->ino || now.size != buffer->size) {
-        die("the buffer went away while it was being opened");
+        die("the buffer disappeared while it was being opened");
     }
 }
 
@@ -377,7 +377,7 @@ static enum kind parse_kind(const char *text)
     if (strcmp(text, "memfd") == 0) {
         return KIND_MEMFD;
     }
-    die("--kind is dmabuf or memfd, not '%s'", text);
+    die("--kind must be dmabuf or memfd, not '%s'", text);
 }
 
 int main(int argc, char **argv)
@@ -400,12 +400,12 @@ int main(int argc, char **argv)
         return list_buffers(pid);
     }
     if (argc < 5 || argc % 2 == 0) {
-        die("PID SIZE verify|fill SEED, then options with a value each");
+        die("expected: PID SIZE verify|fill SEED, and options with values");
     }
     size = parse_number(argv[2], "SIZE");
     fill = strcmp(argv[3], "fill") == 0;
     if (!fill && strcmp(argv[3], "verify") != 0) {
-        die("verify or fill, not '%s'", argv[3]);
+        die("expected verify or fill, not '%s'", argv[3]);
     }
     if (size == 0 || size % 8) {
         die("SIZE must be a multiple of 8 bytes");

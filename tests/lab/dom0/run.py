@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs in dom0, or in a host with KVM: the cases of /lab/job.json, one event line for each step."""
+"""Runs in dom0, or in a host with KVM: execute the cases of /lab/job.json and write a line
+for each event."""
 
 import importlib
 import json
@@ -27,13 +28,13 @@ def on_alarm(_number, _frame):
 
 
 def event(**fields):
-    """For the host, which reads this file while we run."""
+    """Tell the host, which reads this file while we run."""
     with open(f"{dom0.OUT}/events.jsonl", "a", encoding="utf-8") as f:
         f.write(json.dumps(fields) + "\n")
 
 
 def execute(case, lab):
-    """Run one case; (result, reason)."""
+    """Run one case; return (result, reason)."""
     try:
         signal.alarm(case.limit)
         case.function(lab)
@@ -45,7 +46,7 @@ def execute(case, lab):
     except TimeUp:
         place = traceback.extract_tb(sys.exc_info()[2])
         lines = [f"{os.path.basename(p.filename)}:{p.lineno}" for p in place]
-        return "fail", f"not done in {case.limit} s, at {' > '.join(lines[1:])}"
+        return "fail", f"not finished after {case.limit} s, at {' > '.join(lines[1:])}"
     except Exception:  # pylint: disable=broad-except
         return "fail", traceback.format_exc()[-1500:]
     finally:
@@ -57,8 +58,8 @@ def execute(case, lab):
     return "pass", ""
 
 
-# TCG's SVM now and then loses a guest right behind an intercepted instruction,
-# with or without our code in it. Such a case is run once more, and it is said.
+# TCG's SVM occasionally loses a guest right after an intercepted instruction, whether or
+# not it runs our code. Such a case is run once more, and the output says so.
 LOST_GUEST = "Triple fault"
 
 
@@ -102,6 +103,7 @@ def main():
     event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
     signal.alarm(120)
     dom0.setup(job["kvm"])
+    dom0.require_qemu(job["qemu"])
     signal.alarm(0)
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)

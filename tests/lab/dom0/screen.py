@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's screen, by VNC: QEMU's screendump sees no GL scanout. RFC 6143."""
+"""The guest's screen, by VNC (RFC 6143): QEMU's screendump does not show GL scanouts."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ import struct
 VERSION = b"RFB 003.008\n"
 NO_AUTHENTICATION = 1
 RAW = 0
-# 32 bits a pixel, 24 of them used, little-endian, red at bit 16, blue at bit 0.
+# 32 bits per pixel, 24 of them used, little-endian, red at bit 16, blue at bit 0.
 PIXEL_FORMAT = struct.pack("<BBBB", 32, 24, 0, 1) + \
     struct.pack(">HHHBBB3x", 255, 255, 255, 16, 8, 0)
 
@@ -18,13 +18,13 @@ class Picture:
         self.rows = [bytearray(width * 4) for _ in range(height)]
 
     def put(self, x, y, width, data):
-        """A rectangle's pixels, at this place."""
+        """Store the pixels of a rectangle whose corner is (x, y)."""
         for n in range(len(data) // (width * 4)):
             self.rows[y + n][x * 4:(x + width) * 4] = \
                 data[n * width * 4:(n + 1) * width * 4]
 
     def rgb(self):
-        """The pixels, three bytes each."""
+        """The pixels, three bytes per pixel."""
         data = b"".join(self.rows)
         rgb = bytearray(len(data) // 4 * 3)
         rgb[0::3], rgb[1::3], rgb[2::3] = data[2::4], data[1::4], data[0::4]
@@ -35,7 +35,7 @@ class Picture:
 
 
 def grab(address, seconds=60):
-    """The whole screen, of the VNC server at a unix socket's path or a (host, port)."""
+    """The whole screen, from the VNC server at a unix socket or a (host, port)."""
     with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as s:
         s.settimeout(seconds)
         s.connect(address)
@@ -53,18 +53,18 @@ def grab(address, seconds=60):
 def read(stream, size):
     data = stream.read(size)
     if len(data) < size:
-        raise OSError("the VNC server hung up")
+        raise OSError("the VNC server closed the connection")
     return data
 
 
 def greet(stream):
-    """The handshake; an empty picture of the screen's size."""
+    """Do the handshake; return an empty picture of the screen's size."""
     read(stream, len(VERSION))
     stream.write(VERSION)
     stream.flush()
     offered = read(stream, read(stream, 1)[0])
     if NO_AUTHENTICATION not in offered:
-        raise OSError(f"the VNC server wants a password: {offered!r}")
+        raise OSError(f"the VNC server requires authentication: {offered!r}")
     stream.write(bytes([NO_AUTHENTICATION, 1]))     # 1: shared
     stream.flush()
     if read(stream, 4) != b"\0\0\0\0":
@@ -75,9 +75,9 @@ def greet(stream):
 
 
 def update(stream, picture):
-    """One message of the server; how many pixels it brought."""
+    """Handle one message of the server; return the number of pixels in it."""
     if read(stream, 1) != b"\0":
-        raise OSError("the VNC server sent something else than a picture")
+        raise OSError("unexpected message from the VNC server")
     pixels = 0
     for _ in range(struct.unpack(">xH", read(stream, 3))[0]):
         x, y, width, height, _encoding = struct.unpack(">HHHHi", read(stream, 12))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the time of maps and unmaps goes."""
+"""How the time of maps and unmaps is spent."""
 
 import re
 from statistics import median
@@ -7,7 +7,7 @@ from statistics import median
 TRACES = "virtio_gpu_xen*,xen_hostmem*"
 LINE = re.compile(r"^\d+@(\d+\.\d+):(\w+) ?(.*)$", re.M)
 
-# Each step ends with its event, the last one of those whose text begins so.
+# (step, event, text): a step ends with the last of these events that begins with the text.
 MAP_STEPS = (("renderer", "virtio_gpu_xen_renderer_map", ""),
              ("export", "virtio_gpu_xen_renderer_export", ""),
              ("udmabuf", "virtio_gpu_xen_udmabuf", ""),
@@ -22,8 +22,8 @@ UNMAP_STEPS = (("request", "xen_hostmem_post", "unmap "),
 
 
 def spans(log, begin, steps, blobs):
-    """For each of the blobs, from its first event `begin`: the time at which each step
-    had come to its end, in microseconds from then. One at a time."""
+    """For each blob: when each step ended, in microseconds after its first event `begin`.
+    Blobs must not overlap in time."""
     ends = {event: (step, text) for step, event, text in steps}
     last, waiting = steps[-1][1], set(blobs)
     current, start, times, result = None, 0, {}, []
@@ -42,7 +42,7 @@ def spans(log, begin, steps, blobs):
 
 
 def differences(times, steps):
-    """How long each step took; one that did not happen took nothing."""
+    """How long each step took; 0 for a step that did not happen."""
     before, result = 0.0, {}
     for name, _event, _text in steps:
         result[name] = max(times.get(name, before) - before, 0.0)
@@ -51,7 +51,7 @@ def differences(times, steps):
 
 
 def summary(runs, steps):
-    """Medians of each step and of the whole, in microseconds."""
+    """Medians of each step and of the total, in microseconds."""
     each = [differences(t, steps) for t in runs]
     result = {name: round(median(e[name] for e in each), 1) for name, _event, _text in steps}
     result["all"] = round(median(sum(e.values()) for e in each), 1)
@@ -59,7 +59,7 @@ def summary(runs, steps):
 
 
 def medians(log, size):
-    """What QEMU's log, with TRACES and time stamps, says of maps of that many bytes."""
+    """Times of maps of that many bytes, from QEMU's log with TRACES and time stamps."""
     blobs = re.findall(rf"virtio_gpu_xen_map res (\d+) .* size {size}$", log, re.M)
     maps = spans(log, "virtio_gpu_xen_map", MAP_STEPS, blobs)
     unmaps = spans(log, "virtio_gpu_xen_unmap", UNMAP_STEPS, blobs)
@@ -70,7 +70,7 @@ def medians(log, size):
 
 
 class Profile:
-    """How long the driver's functions take, by the guest kernel's function tracer."""
+    """Measures the driver's functions with the guest kernel's function tracer."""
 
     FOLDER = "/sys/kernel/tracing"
     FUNCTIONS = ("xen_hostmem_map", "xen_hostmem_unmap")
@@ -86,7 +86,7 @@ class Profile:
                        "echo 1 >tracing_on")
 
     def stop(self):
-        """Medians in microseconds, by function; a long map is several calls."""
+        """Medians in microseconds, by function; a long map consists of several calls."""
         text = self.guest.run(f"cd {self.FOLDER} && echo 0 >tracing_on && "
                               "grep xen_hostmem trace | tail -n 400")
         found = {}

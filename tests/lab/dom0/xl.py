@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest made by xl."""
+"""A guest created by xl."""
 
 from dom0 import OUT, RUN, Failed, sh, store, wait_for, xenstore
 from guest import DISPLAY, GPU, Guest, cpus_of
@@ -45,7 +45,7 @@ class XlGuest(Guest):
             f.write(self.config)
 
     def create(self, seconds=150):
-        """xl create, then wait until the guest takes commands."""
+        """Run xl create and wait until the guest accepts commands."""
         self.write_config()
         sh(f"xl create {self.xl_config}", timeout=seconds)
         self.domid = int(sh(f"xl domid {self.name}"))
@@ -54,15 +54,15 @@ class XlGuest(Guest):
         return self
 
     def create_fails(self, seconds=100):
-        """xl create of a guest that must not come up; what xl said."""
+        """Run xl create, which must fail; return its output."""
         self.write_config()
         output = sh(f"xl create {self.xl_config} 2>&1 && echo CREATED", timeout=seconds, check=False)
         if "CREATED" in output:
-            raise Failed("xl create went well, and must not")
+            raise Failed("xl create succeeded although it should fail")
         return output
 
     def reboot(self, seconds=150):
-        """The guest's own reboot; xl starts it again as a new domain."""
+        """Have the guest reboot itself; xl starts it again as a new domain."""
         old = self.domid
         self.run("(sleep 1; reboot -f) >/dev/null 2>&1 &")
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * ask NAME SECONDS [LINE]: pass LINE to a program that `spawn NAME` started and
- * print the next line it answers; without LINE, only wait for the next answer.
- * ask -e NAME SECONDS: wait until the program has ended; its exit status.
+ * print its next line of output; without LINE, only wait for that line.
+ * ask -e NAME SECONDS: wait until the program has ended; exit with its status.
  *
- * Sleeps until there is something: a guest has one CPU, and a program that looks
- * again and again takes it from what is measured.
+ * It sleeps while it waits: a guest has one CPU, and polling would take it from
+ * what is being measured.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,7 +59,7 @@ static int number(const char *suffix)
     return n;
 }
 
-/* What the program said on its standard error, in the end. */
+/* Prints the end of the program's standard error. */
 static void last_words(void)
 {
     enum { MOST = 1000 };
@@ -75,7 +75,7 @@ static void last_words(void)
     fclose(f);
 }
 
-/* Line @nr of the program's output, from 0, if it is there to its end. */
+/* Line @nr of the program's output, from 0, or NULL if it is not complete. */
 static char *line_of(FILE *out, int nr)
 {
     char *line = NULL;
@@ -94,8 +94,9 @@ static char *line_of(FILE *out, int nr)
 }
 
 /*
- * Opened both ways: the program may not have opened it yet, or be gone.  What is
- * in it lasts as long as the descriptor, which is the caller's to close.
+ * Opened for reading and writing: the program may not have opened it yet, or
+ * may have ended. The data is lost when the last descriptor is closed, so the
+ * caller closes this one after the answer.
  */
 static int pass(const char *line)
 {
@@ -132,7 +133,7 @@ static long long now_ms(void)
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* Until something that is watched changes; false when the time is over. */
+/* Waits until a watched file changes; false if the time is over. */
 static bool wait_for_change(int watched, long long end)
 {
     struct pollfd p = { .fd = watched, .events = POLLIN };
@@ -143,7 +144,7 @@ static bool wait_for_change(int watched, long long end)
         return false;
     }
     while (read(watched, events, sizeof(events)) > 0) {
-        /* that they are there is all that matters */
+        /* only their presence matters */
     }
     return true;
 }
@@ -170,7 +171,7 @@ static void wait_for_answer(const char *line, long long end)
     char *answer;
 
     for (;;) {
-        /* In this order: it may answer and end in between. */
+        /* The status first: the program may answer and end in between. */
         int status = number("status");
 
         answer = line_of(out, seen);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gltool BYTES SEED: words through a GL buffer that stays mapped while the
- * device copies from it (GL_EXT_buffer_storage), for virgl in a guest
+ * gltool BYTES SEED: have the device copy words from one GL buffer to another
+ * while both stay mapped (GL_EXT_buffer_storage), for virgl in a guest
  *
- * One line of JSON, then it holds until a line comes on standard input. The
- * exit status is 1 if something could not be done or if a word was wrong.
+ * It prints one line of JSON and keeps the buffers until a line arrives on
+ * standard input. The exit status is 1 if an operation failed or a word was
+ * wrong.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void open_gl(void)
     EGLContext context;
 
     if (!eglInitialize(display, NULL, NULL) || !eglBindAPI(EGL_OPENGL_ES_API)) {
-        die("no EGL display without a surface");
+        die("no surfaceless EGL display");
     }
     context = eglCreateContext(display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT,
                                attributes);
@@ -41,7 +42,7 @@ static void open_gl(void)
     }
 }
 
-/* A buffer that stays mapped. */
+/* Creates a persistently mapped buffer. */
 static uint64_t *make_buffer(GLenum target, size_t bytes)
 {
     const GLbitfield flags = GL_MAP_READ_BIT | GL_MAP_WRITE_BIT |

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# initrd.sh BASE OUT: the guest's initrd, from what build/ holds. Our own driver
-# is in it but not loaded: each test says when. Runs in the build base.
+# initrd.sh BASE OUT: make the guest's initrd from what is in build/. It contains our
+# driver, which each test loads when it needs it. Runs in the build base.
 
 set -eu
 base=$1 out=$2

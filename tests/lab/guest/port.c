@@ -3,10 +3,10 @@
  * Commands over a virtio-serial port, for a guest without Xen. The host sends
  * "SEQUENCE SECONDS COMMAND\n"; the answer is "SEQUENCE STATUS LENGTH\n" and
  * LENGTH bytes. "0 0 0\n" is a sign of life: it answers an empty line, and is
- * repeated until there was a command.
+ * repeated until the first command.
  *
- * What is written while nobody is connected at the host's end is lost, on
- * purpose: it would reach a reader that did not ask for it.
+ * Data that is written while nobody is connected at the host's end is lost, on
+ * purpose: a later reader has not asked for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +27,7 @@
 
 static int port;
 static char line[MAX_LINE + 1];
-static size_t line_length;              /* over MAX_LINE: only counted */
+static size_t line_length;              /* MAX_LINE + 1: too long */
 
 static void die(const char *what)
 {
@@ -53,7 +53,7 @@ static bool has_name(const char *folder)
     return !strcmp(name, NAME);
 }
 
-/* The port's device node; there is no udev to link it to its name. */
+/* Finds the port's device node; there is no udev to create links. */
 static bool find(char *node, size_t size)
 {
     bool found = false;
@@ -76,7 +76,7 @@ static bool port_open(const char *path)
 {
     char node[64] = "";
 
-    /* QEMU tells the driver the names some time after the driver is there. */
+    /* The driver learns the ports' names from QEMU some time after loading. */
     for (int tries = 0; !path && tries < 50; tries++) {
         if (find(node, sizeof(node))) {
             path = node;
@@ -92,7 +92,7 @@ static bool port_open(const char *path)
     return port >= 0;
 }
 
-/* Returns false if the host's end went away meanwhile. */
+/* Returns false if the host's end was closed meanwhile. */
 static bool put(const char *data, size_t size)
 {
     while (size) {
@@ -128,12 +128,12 @@ static void hello(void)
 }
 
 /*
- * Part of a command must not run: such a line is answered, not returned. A NUL
- * is how a host takes back what the one before it left unfinished.
+ * An incomplete command must not run: such a line is answered, not returned.
+ * The host sends a NUL to discard what an earlier host left unfinished.
  */
 static bool whole(void)
 {
-    static const char why[] = "rpc: not run: too long, or a NUL in it\n";
+    static const char why[] = "rpc: not run: too long, or contains a NUL\n";
     bool is_long = line_length > MAX_LINE;
     unsigned sequence;
 
@@ -147,7 +147,7 @@ static bool whole(void)
     return false;
 }
 
-/* Adds to the line up to its end; true if that was there. */
+/* Appends to the line; returns true once it is complete. */
 static bool take(const char **at, const char *end)
 {
     while (*at < end) {
@@ -197,7 +197,7 @@ static const char *port_next(void)
         at = chunk;
         end = chunk + (n > 0 ? n : 0);
         if (n == 0) {
-            /* Nobody at the other end; poll() would return at once again. */
+            /* Nobody is connected; poll() would return at once again. */
             line_length = 0;
             usleep(100 * 1000);
         }

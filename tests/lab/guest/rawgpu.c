@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rawgpu: a hostile guest's own driver of the virtio GPU, in user space. It
- * takes the PCI function from the kernel's driver, and does what that never
- * would.
+ * rawgpu: a hostile driver for the virtio GPU, in the guest's user space. It
+ * takes the PCI function from the kernel's driver and does what that driver
+ * would never do.
  *
  * rawgpu answer-into-device: have answers written to the device's own status
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  *
- * The answer is one line of JSON. In the end the device is reset, and nobody's.
+ * The answer is one line of JSON. At the end the device is reset and has no
+ * driver.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,11 +37,11 @@
 #define PAGE            4096u
 #define QUEUE_SIZE      64u
 #define CAPSET_VENUS    4
-#define MOST_CAPS       48      /* more do not fit */
+#define MOST_CAPS       48      /* no more fit the configuration space */
 #define BLOBS_PER_CTX   1000
 #define MOST_BLOBS      10000
 
-/* A map waits for the guest's other driver, and is refused some time later. */
+/* A map waits for the guest's xen-hostmem driver, and finally fails. */
 #define ANSWER_MS       60000
 #define HOSTILE_MS      5000
 
@@ -135,7 +136,7 @@ static void find_gpu(void)
     }
 }
 
-/* What is not there need not be told. */
+/* Ignores a file that does not exist. */
 static void write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -149,7 +150,7 @@ static void write_file(const char *path, const char *text)
     close(fd);
 }
 
-/* The BARs stay where they are: xen-hostmem still maps into one. */
+/* Leaves the BARs where they are: xen-hostmem still maps into one. */
 static void take_gpu(void)
 {
     char path[300];
@@ -163,7 +164,7 @@ static void take_gpu(void)
         die("%s/config: %s", gpu.path, strerror(errno));
     }
     memcpy(&command, &gpu.config[PCI_COMMAND], sizeof(command));
-    /* Nobody would handle an interrupt. */
+    /* There is nothing to handle interrupts. */
     command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
                PCI_COMMAND_INTX_DISABLE;
     if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) < 0) {
@@ -187,7 +188,7 @@ static const struct virtio_pci_cap *find_cap(uint8_t type)
     die("the device has no virtio capability %u", type);
 }
 
-/* Guest-physical, as the device decodes it. */
+/* The guest-physical address that the device decodes. */
 static uint64_t bar_address(unsigned int bar)
 {
     uint32_t reg[2];
@@ -215,14 +216,14 @@ static volatile uint8_t *map_registers(const struct virtio_pci_cap *cap)
     }
     at = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) {
-        die("mapping BAR %u: %s (is it memory, and no driver's?)", cap->bar,
-            strerror(errno));
+        die("mapping BAR %u: %s (is it memory, and not used by a driver?)",
+            cap->bar, strerror(errno));
     }
     close(fd);
     return at + cap->offset;
 }
 
-/* A page that stays where it is: its address is given to the device. */
+/* A page that stays in place, because the device gets its address. */
 static struct page new_page(void)
 {
     struct page page;
@@ -261,7 +262,7 @@ static double reset(void)
     return now_ms() - start;
 }
 
-/* The queue is in our memory, which somebody else is going to have. */
+/* The queue is in our memory, which will be reused after we exit. */
 static void forget_queue(void)
 {
     gpu.common->device_status = 0;
@@ -291,11 +292,11 @@ static void negotiate(void)
     }
     gpu.common->device_status |= VIRTIO_CONFIG_S_FEATURES_OK;
     if (!(gpu.common->device_status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        die("the device does not take our features");
+        die("the device does not accept our features");
     }
 }
 
-/* Queue 0 takes commands. Its three parts fit into one page. */
+/* Queue 0 carries commands. Its three parts fit into one page. */
 static void start_queue(void)
 {
     const struct virtio_pci_cap *cap = find_cap(VIRTIO_PCI_CAP_NOTIFY_CFG);
@@ -327,7 +328,7 @@ static void start(void)
 {
     const struct virtio_pci_cap *cap;
 
-    /* Even locked pages are moved, to make room for large ones. */
+    /* Compaction would move even locked pages. */
     write_file("/proc/sys/vm/compact_unevictable_allowed", "0");
     find_gpu();
     take_gpu();
@@ -343,7 +344,7 @@ static void start(void)
     start_queue();
 }
 
-/* Until the chain that begins at @head is used; false when the time is over. */
+/* Waits until the chain that begins at @head is used; false on a timeout. */
 static bool wait_for(uint16_t head, unsigned int ms)
 {
     volatile vring_used_t *used = gpu.ring.used;
@@ -356,7 +357,7 @@ static bool wait_for(uint16_t head, unsigned int ms)
                 atomic_thread_fence(memory_order_seq_cst);
                 return true;
             }
-            /* the answer to an earlier one, which came too late */
+            /* a late answer to an earlier request */
         }
         if (now_ms() > end) {
             return false;
@@ -365,7 +366,7 @@ static bool wait_for(uint16_t head, unsigned int ms)
     }
 }
 
-/* Any addresses will do, that is what this program is for. */
+/* Checks no addresses, since this program is meant to send bad ones. */
 static bool send_chain(const struct piece *piece, unsigned int n,
                        unsigned int ms)
 {
@@ -392,7 +393,7 @@ static bool send_chain(const struct piece *piece, unsigned int n,
     return wait_for(head, ms);
 }
 
-/* @type: the first word of the answer. */
+/* Sets @type to the first word of the answer. */
 static bool ask(const struct piece *piece, unsigned int n, const void *request,
                 unsigned int ms, uint32_t *type)
 {
@@ -405,7 +406,7 @@ static bool ask(const struct piece *piece, unsigned int n, const void *request,
     return answered;
 }
 
-/* The type of the answer, 0 if there is none. */
+/* Returns the type of the answer, or 0 if there is none. */
 static uint32_t command(const void *request, size_t bytes)
 {
     const struct piece pieces[] = {
@@ -420,7 +421,7 @@ static uint32_t command(const void *request, size_t bytes)
 static void expect(uint32_t type, uint32_t wanted, const char *what)
 {
     if (type != wanted) {
-        die("%s: the answer is 0x%x (0: there is none)", what, type);
+        die("%s: the answer is 0x%x (0: no answer)", what, type);
     }
 }
 
@@ -454,7 +455,7 @@ static void create_context(uint32_t ctx)
 
 static uint32_t create_blob(uint32_t id, uint32_t ctx, uint64_t bytes)
 {
-    /* Blob id 0 of Venus: shared memory, as its rings use it. */
+    /* To Venus, blob ID 0 is shared memory, which its rings use. */
     struct virtio_gpu_resource_create_blob create = {
         .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
         .hdr.ctx_id = ctx,
@@ -467,7 +468,7 @@ static uint32_t create_blob(uint32_t id, uint32_t ctx, uint64_t bytes)
     return command(&create, sizeof(create));
 }
 
-/* MAP, UNMAP and UNREF begin alike, and only MAP has an offset. */
+/* MAP, UNMAP and UNREF have the same start; only MAP has an offset. */
 static uint32_t about_blob(uint32_t type, uint32_t id, uint64_t offset)
 {
     struct virtio_gpu_resource_map_blob request = {
@@ -480,8 +481,9 @@ static uint32_t about_blob(uint32_t type, uint32_t id, uint64_t offset)
 }
 
 /*
- * The sixth octet of the answer goes to the status register, where a 0 resets
- * the device. It is the second of the flags, the first is 1 with a fence.
+ * Directs the sixth octet of the answer to the status register, where a 0
+ * resets the device. That octet is the second one of the flags; the first one
+ * is 1 if there is a fence.
  */
 static bool answer_into_status(const void *request, size_t bytes)
 {
@@ -505,9 +507,10 @@ static bool answer_into_status(const void *request, size_t bytes)
 }
 
 /*
- * Answered when a fence is reached: of the renderer's own GL context, which may
- * be at once, or (VIRTIO_GPU_FLAG_INFO_RING_IDX) of the new context. That is
- * served by another process, so the answer comes from QEMU's timer.
+ * A request that is answered when a fence is reached: a fence of the renderer's
+ * own GL context, possibly at once, or (VIRTIO_GPU_FLAG_INFO_RING_IDX) one of
+ * the new context. Another process serves the latter, so the answer comes from
+ * QEMU's timer.
  */
 static bool fence_into_status(const char *name, uint32_t ctx, uint32_t flags)
 {
@@ -541,7 +544,7 @@ static void run_answer_into_device(void)
     printf("}\n");
 }
 
-/* Resource n + 1 at page n, and no word of their end. */
+/* Maps resource n + 1 at page n, and resets without unmapping any. */
 static void run_reset_mapped(unsigned int count)
 {
     for (unsigned int n = 0; n < count; n++) {
@@ -573,7 +576,7 @@ int main(int argc, char **argv)
                         "       rawgpu reset-mapped COUNT\n");
         return 2;
     }
-    /* Before the reset at exit, which may take long. */
+    /* Before the reset at exit, which may take a long time. */
     fflush(stdout);
     return 0;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * rpc [PORT]: the guest's end of "run this command".
+ * rpc [PORT]: run commands in the guest for the host.
  *
- * The host sends "SEQUENCE SECONDS COMMAND", through xenstore or, where there
- * is none, through a virtio-serial port; PORT names that one's device. The
- * command runs under sh. One that outlives its time is killed and left behind:
- * one that hangs in the kernel must not take this program with it.
+ * The host sends "SEQUENCE SECONDS COMMAND" through xenstore or, without Xen,
+ * through a virtio-serial port; PORT is the path of its device node. The
+ * command runs under sh. A command that exceeds its time is killed and not
+ * waited for: it may hang in the kernel, and this program must not hang, too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,7 +65,7 @@ static pid_t start(const char *command, int *out)
     return pid;
 }
 
-/* Takes some of what is there; whether there was any. */
+/* Reads some of the available output; returns whether there was any. */
 static int drain(int fd)
 {
     char spill[512];
@@ -79,10 +79,10 @@ static int drain(int fd)
     return n > 0;
 }
 
-/* What a command is watched by */
+/* What is polled while a command runs */
 enum { OUTPUT, SHELL, NR_ENDS };
 
-/* Takes what there is within that time; whether there may be more. */
+/* Waits that long for output and reads it; false if the time is over. */
 static int more_within(struct pollfd *ends, double seconds)
 {
     if (seconds <= 0 || poll(ends, NR_ENDS, seconds * 1000 + 1) <= 0) {
@@ -95,8 +95,8 @@ static int more_within(struct pollfd *ends, double seconds)
 }
 
 /*
- * A background process of the command may keep the pipe open for ever, so the
- * end of the shell decides, not the end of the pipe.
+ * The command ends when its shell ends, not when the pipe is closed: a
+ * background process may keep the pipe open forever.
  */
 static int run(const char *command, double seconds)
 {
@@ -117,7 +117,7 @@ static int run(const char *command, double seconds)
     }
     if (ends[SHELL].revents && waitpid(pid, &status, 0) == pid) {
         while (now() < end && drain(fd)) {
-            /* what it left */
+            /* the rest of the output */
         }
         result = WIFEXITED(status) ? WEXITSTATUS(status)
                                    : 128 + WTERMSIG(status);
@@ -140,7 +140,7 @@ static void serve(const struct transport *transport, const char *text)
     status = run(text + skip, seconds);
     transport->answer(sequence, status, output, length);
     while (waitpid(-1, NULL, WNOHANG) > 0) {
-        /* what an earlier time limit left behind */
+        /* commands that were killed earlier */
     }
 }
 
@@ -159,7 +159,7 @@ static const struct transport *choose(const char *path)
     if (path) {
         die(path);
     }
-    fprintf(stderr, "rpc: no way to the host: xenstore: %s; ",
+    fprintf(stderr, "rpc: cannot reach the host: xenstore: %s; ",
             strerror(no_xenstore));
     fprintf(stderr, "virtio-serial port: %s\n", strerror(no_port));
     exit(1);

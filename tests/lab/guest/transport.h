@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * transport.h: how a command gets from the host into the guest, and its answer
- * back. There is one at a time, so it keeps its state to itself. One that
- * breaks once it was opened ends the program: there is nobody left to tell.
+ * transport.h: carries a command from the host into the guest, and the answer
+ * back. Only one transport is in use, so its state is static. If it fails after
+ * it was opened, the program exits: there is no other way to report it.
  */
 #ifndef LAB_TRANSPORT_H
 #define LAB_TRANSPORT_H
@@ -11,10 +11,10 @@
 #include <stddef.h>
 
 struct transport {
-    /* With a NULL, looks for its own device. False and errno: none here. */
+    /* If path is NULL, finds the device. Returns false and errno on failure. */
     bool (*open)(const char *path);
 
-    /* Waits for the next "SEQUENCE SECONDS COMMAND", valid until the next. */
+    /* Waits for a "SEQUENCE SECONDS COMMAND"; valid until the next call. */
     const char *(*next)(void);
 
     void (*answer)(unsigned sequence, int status, const char *output,

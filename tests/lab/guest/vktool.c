@@ -2,14 +2,14 @@
 /*
  * vktool: a small Vulkan program, for Venus in a guest and for comparison
  *
- *   vktool copy BYTES SEED        words through two buffers that the host can
- *                                 see, copied by the device; held until a
- *                                 line comes on standard input
- *   vktool picture WIDTH HEIGHT   draw, read the pixels back
- *   vktool buffers COUNT BYTES    that many buffers, mapped at the same time
+ *   vktool copy BYTES SEED        have the device copy words between two
+ *                                 host-visible buffers; keep them until a
+ *                                 line arrives on standard input
+ *   vktool picture WIDTH HEIGHT   draw, and read the pixels back
+ *   vktool buffers COUNT BYTES    map that many buffers at the same time
  *
- * Each answer is one line of JSON. The exit status is 1 if something could
- * not be done or if a word was wrong.
+ * Each answer is one line of JSON. The exit status is 1 if an operation failed
+ * or a word was wrong.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static uint64_t number(const char *text, uint64_t most)
     uint64_t value = strtoull(text, &end, 0);
 
     if (end == text || *end || value > most) {
-        die("'%s' is not a number up to %" PRIu64, text, most);
+        die("'%s' is not a number from 0 to %" PRIu64, text, most);
     }
     return value;
 }
@@ -168,7 +168,7 @@ static uint32_t memory_type(uint32_t allowed, VkMemoryPropertyFlags wanted)
             return i;
         }
     }
-    die("no type of memory with the flags 0x%x", wanted);
+    die("no memory type has the flags 0x%x", wanted);
 }
 
 static VkDeviceMemory allocate(const VkMemoryRequirements *needs,
@@ -185,7 +185,7 @@ static VkDeviceMemory allocate(const VkMemoryRequirements *needs,
     return memory;
 }
 
-/* A buffer that is mapped for as long as the program runs. */
+/* A buffer that stays mapped while the program runs. */
 struct buffer {
     VkBuffer buffer;
     uint64_t *words;
@@ -502,7 +502,7 @@ static void read_back(const struct target *target, VkBuffer buffer)
             VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT);
 }
 
-/* FNV-1a, and how many colours there are among the pixels' first bytes. */
+/* Prints the FNV-1a hash and the number of distinct first bytes of pixels. */
 static void print_picture(const uint8_t *pixels, uint32_t width,
                           uint32_t height)
 {

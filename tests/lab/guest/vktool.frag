@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The Mandelbrot set: every pixel takes arithmetic that differs if it is wrong. */
+/* The Mandelbrot set: an arithmetic error changes the picture. */
 #version 450
 
 layout(location = 0) in vec2 place;

@@ -16,7 +16,7 @@ int xenbus_open(void)
     return open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
 }
 
-/* The device is the only way to the host; without it there is nothing to do. */
+/* Exits on failure: the device is the only way to reach the host. */
 static void must(bool ok, const char *what)
 {
     if (!ok) {
@@ -35,7 +35,7 @@ static void read_all(int fd, void *to, size_t size)
     }
 }
 
-/* One message; returns its type. */
+/* Receives one message; returns its type. */
 static uint32_t receive(int fd, char body[XENBUS_MAX + 1])
 {
     struct xsd_sockmsg header;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Commands over xenstore: dom0 writes them to data/cmd. The output goes to
- * data/out/N in pieces that fit a xenstore value, then "SEQUENCE STATUS PIECES"
- * to data/done. Xenstore needs neither the device model nor a network, so this
- * works while QEMU is busy, wedged or dead.
+ * Commands over xenstore: dom0 writes them to data/cmd. The output is written
+ * to data/out/N in pieces that fit a xenstore value, then "SEQUENCE STATUS
+ * PIECES" to data/done. Xenstore needs neither the device model nor a network,
+ * so this works while QEMU is busy, hangs or is dead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int bus;
 
 static bool xenstore_open(const char *path)
 {
-    (void)path;                 /* there is one device for all */
+    (void)path;                 /* there is only one device */
     bus = xenbus_open();
     if (bus < 0) {
         return false;
@@ -36,7 +36,7 @@ static const char *xenstore_next(void)
     static unsigned last;
     unsigned sequence;
 
-    /* A watch may fire without a change, and does when it is set. */
+    /* A watch also fires when it is set, and may fire without a change. */
     do {
         xenbus_wait(bus);
     } while (!xenbus_read(bus, "data/cmd", text) ||

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One file for each subject; see lab.case()."""
+"""The lab's cases, one file per subject; see lab.case()."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ground the other cases stand on."""
+"""What the other cases rely on."""
 
 import resource
 
@@ -11,7 +11,7 @@ DRM_MODULES = ("virtio_gpu", "drm_shmem_helper", "virtio_dma_buf")
 
 @case("guest-gpu", limit=240)
 def guest_gpu(lab):
-    """A guest has a virtio-gpu with 3D, blobs and host memory, and no driver of ours."""
+    """A guest without our driver has a virtio-gpu with 3D, blobs and host memory."""
     guest = lab.guest(driver=False, provider=False)
     modules = guest.run("cat /proc/modules")
     for name in DRM_MODULES:
@@ -26,67 +26,67 @@ def guest_gpu(lab):
 
 @case("guest-commands", limit=240)
 def guest_commands(lab):
-    """The command channel itself: status, long output, time limit."""
+    """The channel that commands are run by: exit status, long output, time limit."""
     guest = lab.guest(driver=False, provider=False)
     lab.equal(guest.status("exit 3")[0], 3, "exit status")
     lab.equal(len(guest.run("head -c 20000 /dev/zero | tr '\\0' x")), 20000, "long output")
-    lab.equal(guest.status("sleep 20", 2)[0], 124, "status of a command over its time")
+    lab.equal(guest.status("sleep 20", 2)[0], 124, "status of a command that timed out")
     lab.equal(guest.run("echo still here").strip(), "still here", "the next command")
-    # A program that takes its time to end does not answer for the next of its name.
+    # A program that is slow to end does not answer for the next one of the same name.
     for _ in range(2):
         guest.spawn_quiet("slow", "sh -c 'read x; echo 1; sleep 1; exit 3'")
         lab.equal(guest.ask("slow", "go"), 1, "answer")
     guest.spawn_quiet("slow", "sh -c 'read x; sleep 1; echo 2'")
     lab.equal(guest.status("sleep 2; ask slow 10 go", 20), (0, "2\n"), "answer after that")
-    # An answer that is an error ends a case that does not look at it.
+    # An answer that is an error fails the case even if the case does not check it.
     try:
         guest.json("echo '{\"error\": \"no blob\"}'")
     except Failed as why:
-        lab.require("no blob" in str(why), f"what is said of an error: {why}")
+        lab.require("no blob" in str(why), f"how an error is reported: {why}")
     else:
         lab.require(False, "an error was taken for an answer")
 
 
 @case("pcid", limit=20)
 def pcid(lab):
-    """Xen keeps what the emulated CPU has translated for dom0's kernel and for its
-    programs apart (patches/lab): each system call would lose both."""
+    """Xen uses the emulated CPU's PCIDs (patches/lab) for dom0's kernel and programs.
+    Otherwise each system call would empty the emulated TLB."""
     if not lab.software:
-        lab.skip("the CPU is not emulated: whether it has PCIDs is its own business")
+        lab.skip("the CPU is not emulated; whether it has PCIDs does not matter")
     with open(f"{OUT}/xen.log", encoding="utf-8") as f:
         found = [line for line in f if "XPTI (64-bit PV only)" in line]
     lab.alive()
-    lab.require(found and "(with PCID)" in found[0], f"what Xen says of PCIDs: {found}")
-    # They are there. By default Xen uses them against Meltdown only.
+    lab.require(found and "(with PCID)" in found[0], f"what Xen logs about PCIDs: {found}")
+    # They are available. By default Xen uses them against Meltdown only.
     line = sh("xl info xen_commandline").split()
     lab.require("pcid=1" in line, f"Xen is not told to use PCIDs: {line}")
 
 
 @case("next-rip", limit=20)
 def next_rip(lab):
-    """The emulated CPU tells Xen where a guest's next instruction is (patches/lab), so
-    Xen need not decode the one it does for it; all other cases run on that."""
+    """The emulated CPU saves the address of a guest's next instruction (patches/lab), so
+    Xen need not decode the instruction it handles. All other cases depend on that."""
     if not lab.software:
-        lab.skip("the CPU is not emulated: what it saves at an exit is its own business")
+        lab.skip("the CPU is not emulated; what it saves at an exit does not matter")
     with open(f"{OUT}/xen.log", encoding="utf-8") as f:
         found = [line.strip() for line in f if "Next-RIP" in line]
     lab.alive()
-    lab.equal(len(found), 1, f"what Xen says of the next RIP: {found}")
+    lab.equal(len(found), 1, f"what Xen logs about the next RIP: {found}")
 
 
 @case("guest-alone", limit=120)
 def guest_alone(lab):
-    """What is measured in a guest has its CPU to itself, and dom0's but for QEMU: a vCPU
-    stays where it was put, and the lab sleeps until a command has ended."""
+    """A measurement in a guest has the guest's CPU to itself and shares dom0's with QEMU
+    only: vCPUs stay pinned, and the lab sleeps until a command has ended."""
     guest = lab.guest(driver=False, provider=False)
     for line in sh(f"xl vcpu-list {guest.name}").splitlines()[1:]:
         hard = line.split()[-3]     # ... "1 / all", hard and soft
-        lab.equal(hard, "1", f"where xl puts it: {line}")
+        lab.equal(hard, "1", f"where xl pins it: {line}")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
     guest.run("sleep 4")
     woken = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
-    lab.require(woken < 20, f"the lab woke {woken} times in four seconds")
-    # What waits in the guest for a program's answer leaves the CPU to it, too.
+    lab.require(woken < 20, f"the lab woke up {woken} times in four seconds")
+    # In the guest, waiting for a program's answer uses no CPU time either.
     guest.spawn_quiet("alone", "sh -c 'n() { sed -n \"s/processes //p\" /proc/stat; }; "
                       "read x; a=$(n); sleep 4; echo $(($(n) - a))'")
     started = guest.ask("alone", "go")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `make bench` measures: the same on Xen and under KVM where both have it."""
+"""The measurements of `make bench`; the same ones on Xen and KVM wherever possible."""
 
 import base64
 import os
@@ -15,23 +15,24 @@ from lab import case, load_driver
 
 BOTH = ("bench", "bench-kvm")
 XEN = ("bench",)
-# A boot of their own for each round, in turn: frames are the machine's business most of all.
+# Frame rates depend most on the state of the machine: each round has its own boot, in turn.
 FRAMES = ("bench-frames", "bench-frames-kvm")
 ALL = "write,read,copy,random"
-# Size and pairs; the largest blob that the window holds beside others is last. Rounds,
-# each with memory of its own: where it happens to lie matters to caches.
+# Size and pairs; the last is the largest blob that fits the window beside others. Each
+# round allocates its own memory, because its placement affects caching.
 SPEED = ((4 * KIB, 21), (16 * KIB, 21), (64 * KIB, 21), (256 * KIB, 21), (MIB, 21),
          (4 * MIB, 21), (16 * MIB, 21), (64 * MIB, 13), (255 * MIB, 7))
 ROUNDS = 5
 SMALL_PAGES = (MIB, 4 * MIB, 16 * MIB, 64 * MIB)
-SLOW_BYTES = 64 * KIB       # of a blob whose accesses are emulated,
+SLOW_BYTES = 64 * KIB       # size of a blob whose accesses are emulated,
 SLOW_WORDS = 64             # and how much of it is measured
-# Size and cycles. Three fit the window: a blob leaves it after the next is asked for.
+# Size and cycles. The window has to hold three blobs of each size, because a blob leaves it
+# after the next one has been requested.
 LATENCY = ((4 * KIB, 100), (16 * KIB, 100), (64 * KIB, 100), (256 * KIB, 50), (MIB, 50),
            (4 * MIB, 30), (16 * MIB, 15), (64 * MIB, 7))
 HELD = (1, 10, 100, 1000)
 CUBE_FRAMES = (10, 60)
-# What vkmark runs of itself.
+# The scenes that vkmark runs by default.
 SCENES = ("vertex:device-local=true", "vertex:device-local=false", "texture:anisotropy=0",
           "texture:anisotropy=16", "shading:shading=gouraud", "shading:shading=blinn-phong-inf",
           "shading:shading=phong", "shading:shading=cel", "effect2d:kernel=edge",
@@ -44,13 +45,13 @@ def pause(size):
 
 
 def roomy_guest(lab, **options):
-    """With memory enough to compare 255 MiB with; its driver loaded, if on Xen."""
+    """A guest with enough memory to compare 255 MiB with; on Xen, our driver is loaded."""
     return lab.guest(driver=True, memory=1024, traces="", **options)
 
 
 @case("bench-calls", limit=300, boots=BOTH)
 def calls(lab):
-    """System calls and sleeps of the host and of the guest."""
+    """How long system calls and sleeps take in the host and in the guest."""
     guest = roomy_guest(lab, **SYSTEM)
     program = os.path.join(os.path.dirname(dom0.__file__), "calls.py")
     lab.data["host"] = dom0.tool_json(f"python3 {program}")
@@ -62,7 +63,7 @@ def calls(lab):
 
 
 def speed_of(lab, guest, size, pairs):
-    """One blob's."""
+    """Measure one blob."""
     blob = Blob(guest, size, 11, fill=False)
     first, second = (blob.ask("touch")["us"] for _ in range(2))
     figures = blob.ask(f"bench {pairs} {size} {ALL}", 400)
@@ -73,13 +74,13 @@ def speed_of(lab, guest, size, pairs):
 
 @case("bench-speed", limit=3600, boots=BOTH)
 def speed(lab):
-    """Write, read, copy and random access against the guest's own memory."""
+    """Speed of write, read, copy and random access, relative to the guest's own memory."""
     guest = roomy_guest(lab)
     if not lab.kvm:
         guest.run("xen-hostmem-mtrr")
     lab.data["rounds"] = [[speed_of(lab, guest, *what) for what in SPEED]
                           for _ in range(ROUNDS)]
-    # With RAM in pages of 4 KiB, as a blob's are: what is left is not their size.
+    # With RAM in pages of 4 KiB, like a blob's: this excludes the effect of the page size.
     lab.data["small_pages"] = [
         [guest.json(f"blobtool bench {size} write,read,copy --pairs 13 --small-pages", 300)
          for size in SMALL_PAGES] for _ in range(ROUNDS)]
@@ -88,11 +89,11 @@ def speed(lab):
     if not lab.kvm:
         now = window(guest)
         lab.equal((now["trapped-reads"], now["trapped-writes"], now["fallbacks"]), (0, 0, []),
-                  "what was emulated")
+                  "emulated accesses and fallbacks")
 
 
 def slow(lab, guest):
-    """The same of some words, where QEMU emulates each access."""
+    """The speed of a few words, where QEMU emulates each access."""
     blob = Blob(guest, SLOW_BYTES, 12, fill=False)
     figures = blob.ask(f"bench 5 {SLOW_WORDS * 8} write,read", 400)
     lab.equal(figures["wrong_sums"], 0, "sums")
@@ -102,13 +103,13 @@ def slow(lab, guest):
 
 @case("bench-trapped", limit=400, boots=XEN)
 def trapped(lab):
-    """The same without a driver in the guest."""
+    """Speed of the trapped path: without our driver in the guest."""
     slow(lab, lab.guest(driver=False, memory=1024, traces=""))
 
 
 @case("bench-unpatched", limit=400, boots=XEN)
 def unpatched(lab):
-    """The same with Debian's QEMU, as it is."""
+    """Speed with Debian's QEMU, unmodified."""
     guest = lab.guest(driver=False, memory=1024, traces="", fresh=True,
                       device_model=f"{dom0.RUN}/qemu-system-x86_64-plain")
     slow(lab, guest)
@@ -117,7 +118,7 @@ def unpatched(lab):
 
 @case("bench-latency", limit=900, boots=BOTH)
 def latency(lab):
-    """Map and unmap against size, and with more and more blobs mapped."""
+    """Time of maps and unmaps by size, and by the number of other blobs mapped."""
     guest = roomy_guest(lab)
     lab.data["sizes"] = [guest.json(f"blobtool latency {count} {size} {pause(size)}", 300)
                          for size, count in LATENCY]
@@ -131,7 +132,7 @@ def latency(lab):
 
 @case("bench-steps", limit=400, boots=XEN)
 def map_steps(lab):
-    """Where the time of a map goes, by QEMU's traces and the guest's function profile."""
+    """How the time of a map is spent, from QEMU's traces and the guest's function tracer."""
     guest = lab.guest(driver=True, memory=1024, fresh=True, traces=steps.TRACES,
                       args=("-msg", "timestamp=on"))
     profile = steps.Profile(guest)
@@ -149,7 +150,7 @@ def map_steps(lab):
 
 @case("bench-busy", limit=600, boots=BOTH)
 def busy(lab):
-    """Map and unmap of 64 KiB while QEMU draws, and while a second guest maps."""
+    """Time of maps and unmaps of 64 KiB while QEMU renders, and while a second guest maps."""
     guest = roomy_guest(lab, **SYSTEM)
     lab.data["idle"] = guest.json("blobtool latency 100 65536", 200)
     guest.spawn_quiet("draw", "in-system vkmark --winsys headless -s 320x240 "
@@ -168,11 +169,11 @@ def busy(lab):
 
 
 def vkmark(lab, run, command, seconds):
-    """Frames a second of vkmark's scenes, run by run(), each for that long. Each runs for
-    a moment before: the first frames have lavapipe compile its shaders, for seconds here."""
+    """Frames per second of vkmark's scenes, executed by run(), each for `seconds`. Each one
+    first runs for a moment: for the first frames lavapipe compiles shaders, for seconds."""
     scenes = " ".join(f"-b {scene}:duration={n}" for n in (2, seconds) for scene in SCENES)
     output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", 400)
-    # "inf": not one frame in that moment
+    # "inf": there was no frame in that time
     found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+|inf) ms", output)
     lab.equal([name for name, _f, _t in found],
               [scene.partition(":")[0] for scene in 2 * SCENES],
@@ -185,8 +186,8 @@ def vkmark(lab, run, command, seconds):
 
 @case("bench-vulkan", limit=1200, boots=FRAMES)
 def vulkan(lab):
-    """Frames a second of vkmark's scenes and of vkcube in weston; and of the scenes where
-    no guest is between the program and the renderer."""
+    """Frames per second of vkmark's scenes and of vkcube in weston; and of the scenes in
+    the host, where no guest is between the program and the renderer."""
     lab.drop_guest()
     lab.data["host_vkmark"] = vkmark(lab, dom0.sh, f"{dom0.LAVAPIPE} vkmark", 3)
     guest = roomy_guest(lab, fresh=True, **SYSTEM)
@@ -199,7 +200,7 @@ def vulkan(lab):
 
 @case("bench-grants", limit=200, boots=XEN)
 def grants(lab):
-    """Grants in use against bytes mapped."""
+    """Grants in use relative to the bytes mapped."""
     guest = roomy_guest(lab)
     lab.data["grants"] = []
     for size in (64 * KIB, MIB, 16 * MIB, 64 * MIB):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `make demo` shows; not among the tests, since each part of it is one."""
+"""The cases of `make demo`. They are not among the tests, which cover each part."""
 
 import shlex
 
@@ -17,7 +17,7 @@ FIGURES = ("guest_write_mb_s", "guest_read_mb_s", "ram_write_mb_s", "ram_read_mb
            "write_ratio", "read_ratio")
 SWITCHES = 20
 FRAMES = 40                 # of vkcube
-# A console on the screen. A cursor that blinks would have QEMU draw all the time.
+# A console on the screen. A blinking cursor would make QEMU draw all the time.
 CONSOLE = "fbdev=1 vt.global_cursor_default=0"
 
 
@@ -37,13 +37,13 @@ def measure(lab, guest, size, pairs, compared, seed, path):
 
 
 def live(guest):
-    """Stores that go on while the driver comes and goes."""
+    """Stores that continue while the driver is loaded and unloaded."""
     stats = live_switches(guest, SWITCHES)
     return {"words": stats["words"], "switches": SWITCHES, "mismatches": stats["mismatches"]}
 
 
 def screen_lines(data):
-    """The figures as the guest shows them itself."""
+    """The results, for the guest's own screen."""
     yield f"A guest of Xen {dom0.sh('xl info xen_version').strip()} with the host's memory in it"
     yield ""
     for b in data["blobs"]:
@@ -56,15 +56,15 @@ def screen_lines(data):
 
 
 def show(guest, data):
-    """The guest's screen, drawn by its console through virtio-gpu."""
+    """Write the results to the guest's screen; its console draws through virtio-gpu."""
     text = "\n".join("  " + line for line in ["", *screen_lines(data), ""])
-    # One write: each draws all of the screen, in software, in QEMU's main loop.
+    # One write, since each one redraws the whole screen, in software, in QEMU's main loop.
     guest.run(f"printf %s {shlex.quote(text)} >/dev/tty0", 120)
     dom0.wait_for("text on the guest's screen", lambda: drawn(guest), 120, 3)
 
 
 def drawn(guest):
-    """Whether there is bright text on a dark ground; the picture is kept."""
+    """Whether there is bright text on a dark background; saves the picture."""
     picture = guest.picture()
     some = picture.rgb()[::31]
     with open(f"{dom0.OUT}/screen.ppm", "wb") as f:
@@ -74,7 +74,7 @@ def drawn(guest):
 
 @case("demo", limit=900, boots=("demo",))
 def demo(lab):
-    """A guest of xl with host memory mapped, trapped and granted."""
+    """A guest of xl maps host memory, trapped and granted."""
     guest = lab.guest(driver=False, vcpus=2, cmdline=CONSOLE)
     guest.run("xen-hostmem-mtrr")
     trapped, _none = measure(lab, guest, *TRAPPED, 5, "trapped")
@@ -94,7 +94,7 @@ def demo(lab):
 
 @case("demo-vulkan", limit=400, boots=("demo",))
 def demo_vulkan(lab):
-    """A Vulkan program in the guest, drawn by dom0's Vulkan driver."""
+    """A Vulkan program in the guest is rendered by dom0's Vulkan driver."""
     guest = lab.guest(driver=True, memory=1024, **SYSTEM)
     vkcube_in_weston(guest, FRAMES)
     now = window(guest)

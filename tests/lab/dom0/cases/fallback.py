@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What cannot be granted is trapped, with a reason (I5); bad options are refused."""
+"""Blobs that cannot be granted are trapped, with a reason (I5); bad options are refused."""
 
 import os
 
@@ -12,7 +12,7 @@ UDMABUF_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb"
 
 @case("no-provider", limit=300)
 def no_provider(lab):
-    """A dom0 kernel without either provider: trapped, and the log names the module."""
+    """If dom0's kernel has no provider, blobs are trapped and the log names the module."""
     guest = lab.guest(driver=True, provider=False)
     blob = Blob(guest, 16 * KIB, 61)
     blob.check_both_ways(lab, 61)
@@ -23,7 +23,7 @@ def no_provider(lab):
 
 @case("udmabuf-limit", limit=240)
 def udmabuf_limit(lab):
-    """A blob larger than udmabuf takes: trapped, and the log names the limit."""
+    """A blob that is too large for udmabuf is trapped, and the log names the limit."""
     guest = lab.guest(driver=True)
     old = dom0.sh(f"cat {UDMABUF_LIMIT}").strip()
     dom0.sh(f"echo 1 >{UDMABUF_LIMIT}")
@@ -35,14 +35,15 @@ def udmabuf_limit(lab):
     lab.require("udmabuf.size_limit_mb" in guest.qemu_log(), "the log does not name the limit")
     blob.ask("scatter 62 16")
     lab.equal(blob.ask("sample 62 16")["mismatches"], 0, "sampled words")
-    wait_granted(guest, 512, 40)            # by itself: the limit is the old one again
+    wait_granted(guest, 512, 40)            # automatically: the old limit is back
     lab.equal(blob.ask("sample 62 16")["mismatches"], 0, "the same words, granted")
     blob.close()
 
 
 @case("no-udmabuf", limit=240)
 def no_udmabuf(lab):
-    """A dom0 without /dev/udmabuf: trapped, and the log names the module; memory vanishes."""
+    """If dom0 has no /dev/udmabuf, blobs are trapped and the log names the module. QEMU
+    survives when their memory vanishes."""
     lab.drop_guest()
     dom0.sh("mv /dev/udmabuf /dev/udmabuf.away")
     try:
@@ -52,7 +53,7 @@ def no_udmabuf(lab):
         dom0.sh("mv /dev/udmabuf.away /dev/udmabuf")
     lab.equal(blob.facts["mismatches"], 0, "words")
     lab.require("no-udmabuf" in reasons(guest), f"reasons: {reasons(guest)}")
-    # Trapped memory may vanish, and QEMU with it if it did not look out (I4).
+    # Trapped memory may vanish, which would kill a QEMU that is not prepared for it (I4).
     truncate_shared_memory(guest)
     blob.ask("scatter 63 8")
     blob.ask("sample 63 8")
@@ -61,23 +62,23 @@ def no_udmabuf(lab):
 
 
 def refused(lab, says, **options):
-    """xl create fails, and QEMU's log has the sentence."""
+    """Check that xl create fails and that QEMU's log contains `says`."""
     lab.drop_guest()
     guest = lab.unborn_guest(**options)
     lab.alive()
     output = guest.create_fails()
-    lab.require(says in guest.qemu_log(), f"QEMU's log lacks '{says}': "
+    lab.require(says in guest.qemu_log(), f"QEMU's log does not contain '{says}': "
                 f"{guest.qemu_log()[-600:]} {output[-300:]}")
 
 
 @case("hostmem-without-blob", limit=120)
 def hostmem_without_blob(lab):
-    """hostmem without blob=on is refused at start, and says what to write."""
+    """hostmem without blob=on is refused at start, with advice."""
     refused(lab, "add blob=on", gpu="virtio-gpu-gl-pci,hostmem=256M")
 
 
-# xl looks at the node as well, but not in these seconds; it also starts a
-# QEMU that only says what it can do.
+# xl reads the node, too, but not in these seconds. It also starts a QEMU only to ask for
+# its features, which must not change the node.
 ELSEWHERE = f"""#!/bin/sh
 case "$*" in
 *-xen-domid*)
@@ -90,7 +91,7 @@ exec {dom0.RUN}/qemu-system-x86_64 "$@"
 
 @case("backend-domain", limit=120)
 def backend_domain(lab):
-    """A QEMU that runs in another domain than dom0, by its xenstore node: refused."""
+    """A QEMU that, by its xenstore node, does not run in dom0 is refused."""
     wrapper = f"{dom0.RUN}/qemu-elsewhere"
     with open(wrapper, "w", encoding="ascii") as f:
         f.write(ELSEWHERE)
@@ -103,5 +104,5 @@ def backend_domain(lab):
 
 @case("no-render-node", limit=120)
 def no_render_node(lab):
-    """A render node that is not there is refused at start."""
+    """A render node that does not exist is refused at start."""
     refused(lab, "no drm render node available", display="egl-headless,rendernode=/dev/dri/renderD200")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The main job: host memory in the guest, trapped and granted."""
+"""Host memory in the guest, trapped and granted."""
 
 from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, reasons, wait_no_grants
 from lab import case
@@ -11,7 +11,7 @@ SAMPLES = 64
 
 @case("trapped", limit=480)
 def trapped(lab):
-    """Without our driver each access reaches the blob's memory, slowly (I1)."""
+    """Without our driver each access reaches the blob's memory, by trapping (I1)."""
     guest = lab.guest(driver=False)
     blob = Blob(guest, 16 * KIB, 11)
     blob.check_both_ways(lab, 11)
@@ -25,7 +25,7 @@ def trapped(lab):
 
 @case("trapped-sampled", limit=480)
 def trapped_sampled(lab):
-    """Sampled words (fixed seed) of the same blobs as below, without our driver (I1)."""
+    """Without our driver, sampled words of blobs of all sizes are right (I1)."""
     guest = lab.guest(driver=False)
     for seed, size in enumerate(SIZES, 21):
         blob = Blob(guest, size, seed, fill=False)
@@ -35,7 +35,7 @@ def trapped_sampled(lab):
 
 @case("granted", limit=300)
 def granted(lab):
-    """With the driver the same blobs are granted, words right both ways (I1, R9)."""
+    """With our driver blobs are granted, and words are right both ways (I1, R9)."""
     guest = lab.guest(driver=True)
     guest.run("xen-hostmem-mtrr")
     for seed, size in enumerate(SIZES, 31):
@@ -50,18 +50,19 @@ def granted(lab):
 
 @case("live-switch", limit=600)
 def live_switch(lab):
-    """Stores of three kinds on two CPUs, while the driver comes and goes (I1, R12)."""
+    """No store is lost while the driver is loaded and unloaded: three kinds of stores, on
+    two CPUs (I1, R12)."""
     switches = 24
     guest = lab.guest(driver=False, vcpus=2)
     stats = live_switches(guest, switches)
     lab.equal(stats["mismatches"], 0, f"lost stores: {stats}")
-    lab.require(stats["words"] > 1000, f"hardly any store was made: {stats}")
+    lab.require(stats["words"] > 1000, f"too few stores: {stats}")
     lab.data.update(words=stats["words"], switches=switches, mismatches=stats["mismatches"])
 
 
 @case("many-granted", limit=600)
 def many_granted(lab):
-    """1000 blobs at once, over one ioreq range (of 256)."""
+    """1000 blobs at once use one ioreq range (of 256)."""
     guest = lab.guest(driver=True)
     result = guest.json("blobtool many 1000 4096", 500)
     lab.equal((result["count"], result["mismatches"]), (1000, 0), "blobs and mismatches")
@@ -71,7 +72,7 @@ def many_granted(lab):
 
 @case("many-trapped", limit=600)
 def many_trapped(lab):
-    """More blobs than there are ioreq ranges (256), without our driver: still one of them."""
+    """Without our driver, more blobs than ioreq ranges (256) still use one range."""
     guest = lab.guest(driver=False)
     result = guest.json("blobtool many 300 4096", 500)
     lab.equal((result["count"], result["mismatches"]), (300, 0), "blobs and mismatches")
@@ -80,7 +81,7 @@ def many_trapped(lab):
 
 @case("gntdev-granted", limit=300, boots=("gntdev",))
 def gntdev_granted(lab):
-    """libxengnttab's dma-buf import as the provider, in a rebuilt gntdev (R25)."""
+    """A rebuilt gntdev is the provider, by libxengnttab's dma-buf import (R25)."""
     guest = lab.guest(driver=True)
     for seed, size in enumerate((64 * KIB, MIB, 64 * MIB), 41):
         blob = Blob(guest, size, seed)
@@ -92,7 +93,7 @@ def gntdev_granted(lab):
 
 @case("guest-memory", limit=240)
 def guest_memory(lab):
-    """Blobs of the guest's own memory work as ever, and are no matter of ours."""
+    """Blobs in the guest's own memory work as before; we do not handle them."""
     guest = lab.guest(driver=True)
     answer = guest.spawn("own", f"blobtool hold {MIB} 45 --mem guest")
     lab.equal(answer.get("mismatches"), 0, f"words: {answer}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ends of every kind: nothing is left that Xen or Linux lets us free (I8)."""
+"""After every kind of end, everything that Xen and Linux let us free is freed (I8)."""
 
 import dom0
 from blobs import (KIB, MIB, Blob, granted_pages, reasons, renderer_mappings, wait_granted,
@@ -12,13 +12,13 @@ NODES = "/local/domain/0/backend/hostmem"
 
 
 def has_backend(domid):
-    """The device's own node; QEMU leaves an empty folder above, for the next sweep."""
+    """Whether the device's node exists. QEMU leaves its empty parent to the next sweep."""
     return dom0.store(f"{NODES}/{domid}/0/state") is not None
 
 
 @case("reload", limit=240)
 def reload(lab):
-    """The driver goes and comes with a blob mapped: its words stay (R19, R20,
+    """A mapped blob keeps its words while the driver is unloaded and loaded again (R19, R20,
     R27)."""
     guest = lab.guest(driver=True)
     blob = Blob(guest, MIB, 71)
@@ -36,7 +36,7 @@ def reload(lab):
 
 @case("destroy", limit=240)
 def destroy(lab):
-    """xl destroy with a blob granted: no grant, buffer or node is left."""
+    """xl destroy with a blob granted leaves no grant, buffer or node behind."""
     guest = lab.guest(driver=True)
     Blob(guest, 16 * MIB, 72)
     lab.equal(granted_pages(guest), 4096, "granted pages")
@@ -49,7 +49,7 @@ def destroy(lab):
 
 @case("kill-qemu", limit=300)
 def kill_qemu(lab):
-    """kill -9 of QEMU: pages are held until the guest is gone; nodes are swept."""
+    """After kill -9 of QEMU pages are held until the guest is gone, and nodes are swept."""
     guest = lab.guest(driver=True)
     Blob(guest, MIB, 73)
     domid = str(guest.domid)
@@ -66,7 +66,7 @@ def kill_qemu(lab):
 
 @case("reboot", limit=300)
 def reboot(lab):
-    """A reboot with a blob mapped: the next kernel finds a window as good as new."""
+    """After a reboot with a blob mapped, the next kernel finds the window unused."""
     guest = lab.guest(driver=True, on_reboot="restart")
     Blob(guest, MIB, 74)
     guest.reboot()
@@ -80,7 +80,7 @@ def reboot(lab):
 
 @case("pause", limit=240)
 def pause(lab):
-    """A guest that stands still while it should map: QEMU waits for nothing (I3)."""
+    """QEMU does not wait for a guest that is paused while it should map (I3)."""
     guest = lab.guest(driver=True)
     guest.run(f"spawn paused blobtool hold {16 * MIB} 76")
     dom0.sh(f"xl pause {guest.domid}")
@@ -93,16 +93,16 @@ def pause(lab):
 
 @case("save-refused", limit=400)
 def save_refused(lab):
-    """xl save fails and QEMU says why; the guest and our driver go on.
+    """xl save fails and QEMU says why; the guest and our driver continue.
 
-    Linux' virtio-gpu does not: it maps no blob after a suspend of Xen's kind,
-    with xen-hostmem=off either."""
+    Linux' virtio-gpu does not: after a Xen suspend it maps no blob, not even with
+    xen-hostmem=off."""
     guest = lab.guest(driver=True, memory=384, fresh=True)
     Blob(guest, MIB, 77, name="before")
     output = dom0.sh(f"xl save {guest.domid} /dev/null && echo SAVED", timeout=200, check=False)
     lab.require("SAVED" not in output, f"xl save: {dom0.brief(output)}")
     lab.require("cannot be saved or migrated" in guest.qemu_log(), "QEMU does not say why")
-    wait_for("the driver has left and come again",
+    wait_for("the driver has disconnected and connected again",
              lambda: guest.qemu_log().count("frontend takes requests") == 2, 60)
     lab.equal(guest.node(FRONTEND), "4", "state of the guest's driver")
     wait_no_grants()
@@ -111,7 +111,7 @@ def save_refused(lab):
 
 @case("hot-unplug", limit=240)
 def hot_unplug(lab):
-    """QEMU does not let go of a GPU while the guest runs."""
+    """QEMU refuses to unplug a GPU while the guest runs."""
     guest = lab.guest(driver=True, gpu=GPU + ",id=gpu")
     blob = Blob(guest, 64 * KIB, 78)
     try:
@@ -129,17 +129,17 @@ BIND = "/sys/bus/virtio/drivers/virtio_gpu"
 
 @case("gpu-rebind", limit=300)
 def gpu_rebind(lab):
-    """The guest's GPU driver goes, which resets the device, and comes back."""
+    """The guest unbinds its GPU driver, which resets the device, and binds it again."""
     guest = lab.guest(driver=True, fresh=True)
     Blob(guest, MIB, 79, name="before")
     lab.equal(renderer_mappings(guest), "1", "mappings of the blob in QEMU")
-    lab.expected.append("drm_mm_takedown")      # Linux' own: a blob was mapped
+    lab.expected.append("drm_mm_takedown")      # Linux complains: a blob was mapped
     device = guest.run(f"cd {BIND}; ls -d virtio*").strip()
     guest.run(f"echo {device} >{BIND}/unbind", 60)
     wait_granted(guest, 0)
     wait_no_grants()
     lab.equal(renderer_mappings(guest), "0", "mappings of the blob in QEMU after the reset")
-    # The old device's number is in use until its last user is gone.
+    # The old device's minor number is in use until its last user is gone.
     guest.run("killall blobtool; sleep 1")
     guest.run(f"echo {device} >{BIND}/bind; sleep 1; ls /dev/dri", 60)
     again = Blob(guest, MIB, 80, name="again")
@@ -154,13 +154,13 @@ COMMAND, BAR4_HIGH = 0x04, 0x24
 
 
 def poke_config(guest, at, octets):
-    """Write to the GPU's configuration space; what was there before."""
+    """Write to the GPU's configuration space; return the old contents."""
     gpu = guest.run("for d in /sys/bus/pci/devices/*; do "
                     "[ $(cat $d/device) = 0x1050 ] && echo $d; done").strip()
     old = guest.run(f"dd if={gpu}/config bs=1 skip={at} count={len(octets)} 2>/dev/null "
                     "| od -An -tx1")
     text = "".join(f"\\x{o:02x}" for o in octets)
-    # The driver looks once a second (R17).
+    # The driver checks it once a second (R17).
     guest.run(f"printf '{text}' | dd of={gpu}/config bs=1 seek={at} conv=notrunc 2>/dev/null; "
               "sleep 1.1")
     return bytes.fromhex(old)
@@ -168,15 +168,16 @@ def poke_config(guest, at, octets):
 
 @case("decoding-off", limit=300)
 def decoding_off(lab):
-    """The driver maps nothing at a BAR that is switched off, and says so (I6)."""
+    """The driver maps nothing at a BAR that is disabled, and says so (I6)."""
     guest = lab.guest(driver=False, fresh=True)
     blob = Blob(guest, 64 * KIB, 96, fill=False)
     blob.ask("scatter 96 32")
     old = poke_config(guest, COMMAND, b"\0\0")
     load_driver(guest)
-    wait_for("QEMU tells why", lambda: "guest-no-window" in reasons(guest), 20)
+    wait_for("QEMU says why", lambda: "guest-no-window" in reasons(guest), 20)
     lab.equal(granted_pages(guest), 0, "granted pages while decoding is off")
-    lab.require("does not decode" in guest.run("dmesg | grep -i hostmem"), "the guest is silent")
+    lab.require("does not decode" in guest.run("dmesg | grep -i hostmem"),
+                "the guest does not say why")
     poke_config(guest, COMMAND, old)
     wait_granted(guest, 16, 40)
     lab.equal(blob.ask("sample 96 32")["mismatches"], 0, "words, granted")
@@ -185,7 +186,7 @@ def decoding_off(lab):
 
 @case("bar-moved", limit=300)
 def bar_moved(lab):
-    """The BAR is moved under the driver: it maps nothing at either place (I6)."""
+    """After the BAR was moved, the driver maps nothing at either place (I6)."""
     guest = lab.guest(driver=True, fresh=True)
     Blob(guest, 64 * KIB, 97, name="before").close()
     old = poke_config(guest, BAR4_HIGH, b"\x20\0\0\0")
@@ -200,7 +201,7 @@ def bar_moved(lab):
 
 @case("two-guests", limit=400)
 def two_guests(lab):
-    """Two guests at once: each sees its own blobs, and ends without the other."""
+    """Two guests run at once: each sees its own blobs only, and one survives the other."""
     guest = lab.guest(driver=True, memory=512)
     other = lab.another_guest(memory=512)
     load_driver(other)
@@ -217,7 +218,7 @@ def two_guests(lab):
 
 @case("version-refused", limit=240)
 def version_refused(lab):
-    """Driver and QEMU of different versions: each says which, nothing is mapped (R3)."""
+    """If versions of driver and QEMU differ, each logs the other's; nothing is mapped (R3)."""
     guest = lab.guest(driver=False, fresh=True)
     back = f"{NODES}/{guest.domid}/0"
     front = f"/local/domain/{guest.domid}/device/hostmem/0"
@@ -225,13 +226,13 @@ def version_refused(lab):
     dom0.sh(f"xenstore-write {back}/versions 2,3")
     guest.run("modprobe xen-hostmem; sleep 2")
     lab.require('speaks hostmem versions "2,3"' in guest.run("dmesg | grep hostmem"),
-                "the guest's log does not say it")
+                "the guest's log does not name the versions")
     unload_driver(guest)
     dom0.sh(f"xenstore-write {back}/versions 1")
 
-    # Nobody is behind the frontend's nodes now: speak for a driver of version 2.
+    # No driver uses the frontend's nodes now: pretend to be one of version 2.
     dom0.sh(f"xenstore-write {front}/version 2 {front}/state 3")
-    wait_for("QEMU tells the version",
+    wait_for("QEMU names the version",
              lambda: "frontend speaks version 2" in guest.qemu_log(), 20)
     wait_for("QEMU closes", lambda: dom0.store(f"{back}/state") in ("5", "6"), 20)
     dom0.sh(f"xenstore-write {front}/state 6")
@@ -248,7 +249,7 @@ CYCLES, REBOOTS = 1000, 20
 
 
 def holdings(guest):
-    """What must not grow: dom0's grants, QEMU's descriptors, store nodes."""
+    """What must not grow: dom0's grants, QEMU's descriptors, xenstore nodes."""
     return {**dom0.counters(),
             "fds": len(dom0.sh(f"ls /proc/{guest.qemu_pid()}/fd").split()),
             "nodes": len(dom0.sh("xenstore-ls -f | grep -v /data/").splitlines())}
@@ -260,14 +261,14 @@ def resident_kib(guest):
 
 @case("kexec", limit=300)
 def kexec(lab):
-    """kexec is a soft reset to xl, which QEMU's GPU cannot take: the guest ends, cleanly.
+    """kexec ends the guest, cleanly: to xl it is a soft reset, which QEMU's GPU cannot do.
 
     Linux shuts our driver down first, as for a reboot (R20)."""
     guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
     Blob(guest, MIB, 79)
     guest.run("in-system kexec -l /boot/vmlinuz-$(uname -r) --reuse-cmdline", 120)
     guest.run("(sleep 1; in-system kexec -e) >/dev/null 2>&1 &")
-    wait_for("the driver lets go of all", lambda: not granted_pages(guest), 60)
+    wait_for("the driver unmaps everything", lambda: not granted_pages(guest), 60)
     wait_for("the guest has ended", lambda: not guest.exists(), 100)
     wait_no_grants()
     lab.require("frontend left" in guest.qemu_log() or "xen_hostmem_left clean 1" in guest.qemu_log(),
@@ -277,7 +278,7 @@ def kexec(lab):
 
 @case("cycles", limit=300)
 def cycles(lab):
-    """1000 times map, use, unmap: as much is held at the end as at the start (I8)."""
+    """1000 cycles of map, use and unmap leave nothing behind (I8)."""
     guest = lab.guest(driver=True, fresh=True)
     guest.json("blobtool cycle 100 65536", 300)
     wait_no_grants()
@@ -293,7 +294,7 @@ def cycles(lab):
 
 @case("reboots", limit=1800, slow=True)
 def reboots(lab):
-    """20 reboots with a blob mapped: as much is held at the end as at the start (I8)."""
+    """20 reboots with a blob mapped leave nothing behind (I8)."""
     guest = lab.guest(driver=True, fresh=True, on_reboot="restart")
     before = None
     for n in range(REBOOTS + 1):
@@ -308,7 +309,7 @@ def reboots(lab):
 
 @case("grantcheck", limit=400)
 def grantcheck(lab):
-    """The module by itself, every size and every error, in a fragmented dom0 (I2)."""
+    """The module alone: all sizes and errors, with dom0's memory fragmented (I2)."""
     lab.drop_guest()
     lab.alive()
     dom0.load_module()

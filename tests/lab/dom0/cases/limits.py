@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What there is only so much of: fall back, say why, and recover (I5). Policies."""
+"""When a resource runs out, QEMU falls back, says why, and recovers (I5). Policies."""
 
 import dom0
 from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, window
@@ -9,19 +9,19 @@ from lab import case, load_driver, unload_driver
 
 
 def wait_recovered(lab, guest, pages, why):
-    """By itself, within the time between two tries."""
+    """Wait until QEMU has granted it on its own, which it retries from time to time."""
     wait_granted(guest, pages, 40)
     lab.require(why in reasons(guest), f"reasons: {reasons(guest)}")
 
 
 def stay_right(lab, blob, seed):
-    """Its words, read wherever they are now."""
+    """Check sampled words, whether the blob is trapped or granted now."""
     lab.equal(blob.ask(f"sample {seed} 32")["mismatches"], 0, f"words of {blob.size} bytes")
 
 
 @case("quota", limit=300)
 def quota(lab):
-    """Past the quota blobs are trapped, but for rings; room that returns is used."""
+    """Blobs beyond the quota are trapped, except rings; freed quota is used again."""
     guest = lab.guest(driver=True, gpu=GPU + ",xen-hostmem-quota=8M")
     large = Blob(guest, 6 * MIB, 81, name="large")
     late = Blob(guest, 5 * MIB, 82, fill=False, name="late")
@@ -29,7 +29,7 @@ def quota(lab):
     lab.equal(granted_pages(guest), 7 * MIB // 4096, "granted pages")
     now = window(guest)
     lab.equal((now["quota"], now["granted"], now["trapped"]),
-              (8 * MIB, 7 * MIB, 5 * MIB), "what query-xen-hostmem says")
+              (8 * MIB, 7 * MIB, 5 * MIB), "query-xen-hostmem")
     late.ask("scatter 82 32")
     large.close()
     wait_granted(guest, 6 * MIB // 4096)
@@ -40,7 +40,7 @@ def quota(lab):
 
 @case("grant-table-full", limit=300)
 def grant_table_full(lab):
-    """dom0's grant table is full: trapped; granted by itself when it is not."""
+    """Blobs are trapped while dom0's grant table is full, and granted once it is not."""
     guest = lab.guest(driver=True, fresh=True)
     with full_grant_table(guest.domid, 16):
         blob = Blob(guest, 256 * KIB, 84, fill=False)
@@ -55,7 +55,7 @@ def grant_table_full(lab):
 
 @case("room-for-rings", limit=300)
 def room_for_rings(lab):
-    """Bulk data, of whichever guest, leaves room in dom0's table for rings."""
+    """Bulk data of all guests together leaves room in dom0's grant table for rings."""
     guest = lab.guest(driver=True, fresh=True)
     with full_grant_table(guest.domid, 1025):
         bulk = Blob(guest, 16 * MIB, 95, fill=False, name="bulk")
@@ -70,7 +70,7 @@ def room_for_rings(lab):
 
 @case("no-descriptors", limit=400)
 def no_descriptors(lab):
-    """QEMU out of file descriptors: an error or a trapped blob; then recovery."""
+    """If QEMU runs out of file descriptors, a blob fails or is trapped; then it recovers."""
     guest = lab.guest(driver=True)
     Blob(guest, 64 * KIB, 85, name="first").close()
     for spare in range(1, 7):
@@ -89,7 +89,7 @@ def no_descriptors(lab):
 
 @case("maptrack-full", limit=300)
 def maptrack_full(lab):
-    """The guest cannot map more grants: trapped, and the log names the option."""
+    """If the guest cannot map more grants, blobs are trapped and the log names the option."""
     guest = lab.guest(driver=True, more="max_maptrack_frames = 2")
     small = Blob(guest, 256 * KIB, 87, name="small")
     lab.equal(granted_pages(guest), 64, "granted pages")
@@ -105,7 +105,7 @@ def maptrack_full(lab):
 
 @case("provider-comes", limit=240)
 def provider_comes(lab):
-    """The provider's module is loaded while a blob is in use: it becomes granted."""
+    """A blob in use becomes granted once the provider's module is loaded."""
     guest = lab.guest(driver=True, provider=False, fresh=True)
     blob = Blob(guest, 64 * KIB, 89, fill=False)
     blob.ask("scatter 89 32")
@@ -119,7 +119,7 @@ def provider_comes(lab):
 
 @case("policy-granted", limit=240)
 def policy_granted(lab):
-    """xen-hostmem=granted: a map fails rather than be trapped."""
+    """xen-hostmem=granted: a map that would be trapped fails."""
     guest = lab.guest(driver=False, gpu=GPU + ",xen-hostmem=granted")
     status, output = guest.status(f"blobtool hold {64 * KIB} 90 </dev/null", 60)
     lab.require(status and "mapping a blob" in output, f"without a driver: {status} {output}")
@@ -137,14 +137,14 @@ def policy_granted(lab):
 
 @case("policy-trapped", limit=240)
 def policy_trapped(lab):
-    """xen-hostmem=trapped: nothing is granted, though all is there for it."""
+    """xen-hostmem=trapped: nothing is granted although it would be possible."""
     guest = lab.guest(driver=True, gpu=GPU + ",xen-hostmem=trapped")
     blob = Blob(guest, 12 * KIB, 93)        # QEMU has other buffers of 4 KiB
     blob.check_both_ways(lab, 93)
     lab.equal(granted_pages(guest), 0, "granted pages")
     now = window(guest)
     lab.equal((now["policy"], now["granted"], now["trapped"], now["connected"]),
-              ("trapped", 0, 12 * KIB, True), "what query-xen-hostmem says")
+              ("trapped", 0, 12 * KIB, True), "query-xen-hostmem")
     lab.require(now["trapped-writes"] >= 1536, f"trapped writes: {now['trapped-writes']}")
     text = dom0.sh(f"xl qemu-monitor-command {guest.name} 'info xen-hostmem'")
     lab.require("trapped: policy" in text, f"info xen-hostmem: {text}")
@@ -153,7 +153,7 @@ def policy_trapped(lab):
 
 @case("policy-off", limit=240)
 def policy_off(lab):
-    """xen-hostmem=off: QEMU as it was, without a backend."""
+    """xen-hostmem=off: QEMU has no backend and works as before."""
     guest = lab.guest(driver=False, gpu=GPU + ",xen-hostmem=off")
     lab.equal(guest.qmp("query-xen-hostmem"), [], "query-xen-hostmem")
     lab.equal(guest.run("ls /sys/bus/xen/devices | grep -c hostmem || true").strip(), "0",
@@ -174,14 +174,14 @@ WRONG = (
 
 @case("wrong-options", limit=240)
 def wrong_options(lab):
-    """Options that do not go together are refused at start, and say what to write."""
+    """Invalid combinations of options are refused at start, with advice."""
     lab.drop_guest()
     for options, says in WRONG:
         guest = lab.unborn_guest(gpu=f"{GPU},{options}")
         lab.alive()
         guest.create_fails()
         lab.require(says in guest.qemu_log(), f"{options}: {guest.qemu_log()[-400:]}")
-    # And without Xen.
+    # The same without Xen.
     output = dom0.sh(f"{dom0.RUN}/qemu-system-x86_64 -M q35 -accel tcg -nodefaults "
                      "-L /usr/share/qemu -L /usr/share/seabios "
                      "-display egl-headless,rendernode=/dev/dri/renderD128 "
@@ -191,7 +191,7 @@ def wrong_options(lab):
 
 @case("parallel", limit=400)
 def parallel(lab):
-    """Several CPUs map and unmap at once, more than the ring holds."""
+    """Several processes map and unmap at once, more than the ring holds."""
     guest = lab.guest(driver=True, vcpus=2)
     for n in range(4):
         guest.run(f"(blobtool many 40 8192 >/tmp/many{n} 2>&1; echo done >>/tmp/many{n}) "
@@ -201,7 +201,7 @@ def parallel(lab):
     lines = [t for t in guest.run("cat /tmp/many*").splitlines() if t != "done"]
     lab.equal(sum('"count": 40' in t and '"mismatches": 0' in t for t in lines), 4,
               f"processes with all words right: {lines}")
-    # The last unmaps may still be under way when the processes are gone.
+    # The last unmaps may still be in progress when the processes are gone.
     dom0.wait_for("every blob is unmapped",
                   lambda: window(guest)["maps"] == window(guest)["unmaps"], 20)
     wait_granted(guest, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the user's page says, to the letter."""
+"""The example of the user documentation, exactly as it is there."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from lab import case, load_driver
 from xl import XlGuest
 
 PAGE = f"{RUN}/xen-virtio-gpu.rst"
-# Where the page has it; RUN has the lab's.
+# The path in the documentation; the lab's QEMU is in RUN.
 DEVICE_MODEL = "/usr/local/bin/qemu-system-x86_64"
-# What any guest needs, and the lab's in particular.
+# What any guest needs in addition, and what the lab's guests need.
 OWN = """\
 name = "guest"
 memory = 768
@@ -27,14 +27,14 @@ cmdline = "console=hvc0 mitigations=off {cmdline}"
 
 
 def block(title):
-    """The literal block below a heading of the page."""
+    """The literal block below a heading of the documentation."""
     with open(PAGE, encoding="utf-8") as f:
         text = f.read()
     return re.search(rf"\n{title}\n~+\n.*?::\n\n((?:(?:  [^\n]*)?\n)+)", text, re.S)[1]
 
 
 class PageGuest(XlGuest):
-    """Its options are the page's, so it has no QMP socket and no trace of ours."""
+    """Its options are those of the documentation, so it has no QMP socket and no trace."""
 
     def write_config(self):
         self.config = OWN.format(run=RUN, cmdline=CONSOLE) + \
@@ -47,8 +47,8 @@ class PageGuest(XlGuest):
 
 @case("page-xl", limit=240)
 def page_xl(lab):
-    """A guest with the xl.cfg of the user's page: granted, seen in the monitor and on
-    xl's VNC."""
+    """With the xl.cfg of the user documentation blobs are granted, the monitor says so, and
+    the screen is on xl's VNC."""
     lab.drop_guest()
     lab.provide(True)
     dom0.sh("busybox ip link set lo up")
@@ -64,7 +64,7 @@ def page_xl(lab):
     said = dom0.sh("xl qemu-monitor-command guest 'info xen-hostmem'")
     lab.data["monitor"] = said
     for text in ("driver connected", "granted 64 KiB of a quota of 262144 KiB", "64 KiB shared memory, mapped"):
-        lab.require(text in said, f"the monitor does not say '{text}': {said}")
+        lab.require(text in said, f"the monitor does not print '{text}': {said}")
     blob.close()
     guest.run("text=$(yes 'text on the screen' | head -n 30); echo \"$text\" >/dev/tty0", 60)
     dom0.wait_for("text on the guest's screen", lambda: drawn(guest), 120, 3)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The device, and blobs from their making to their end
+ * The device, and the life of a blob
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,24 +45,24 @@ int open_gpu(void)
             options.device, strerror(errno));
     }
     if (!param(gpu, VIRTGPU_PARAM_RESOURCE_BLOB)) {
-        die("the device has no blobs: blob=on is missing");
+        die("the device does not support blobs: add blob=on");
     }
     if (!param(gpu, VIRTGPU_PARAM_HOST_VISIBLE)) {
-        die("the device has no host memory: hostmem=SIZE is missing");
+        die("the device has no host memory: add hostmem=SIZE");
     }
     if (!(param(gpu, VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs) &
           (1 << CAPSET_VENUS))) {
-        die("the device has no Venus: venus=on is missing");
+        die("the device does not support Venus: add venus=on");
     }
     if (ioctl(gpu, DRM_IOCTL_VIRTGPU_CONTEXT_INIT, &init)) {
-        die("making a Venus context: %s", strerror(errno));
+        die("creating a Venus context: %s", strerror(errno));
     }
     return gpu;
 }
 
 void blob_open(int gpu, struct blob *blob, size_t bytes)
 {
-    /* Blob id 0 of Venus: shared memory, as its rings use it. */
+    /* To Venus, blob ID 0 is shared memory, which its rings use. */
     struct drm_virtgpu_resource_create_blob create = {
         .blob_mem = options.mem,
         .blob_flags = options.flags,

@@ -13,22 +13,22 @@ struct blob {
     size_t bytes;
     uint64_t *words;
     double create_us;   /* of the ioctl, which only queues the request */
-    double mmap_us;     /* waits for the device to have mapped it */
+    double mmap_us;     /* includes waiting for the device to map it */
 };
 
-/* Descriptor of the device, with a Venus context; dies if it has none. */
+/* Opens the device and creates a Venus context; dies if that fails. */
 int open_gpu(void);
 
-/* Makes and maps a blob; dies if that cannot be done. */
+/* Creates and maps a blob; dies if that fails. */
 void blob_open(int gpu, struct blob *blob, size_t bytes);
 
 /*
- * Microseconds that it took, without what the device still does then: nothing
- * waits for its answer.
+ * Returns the time it took in microseconds. That excludes what the device does
+ * afterwards, since nothing waits for its answer.
  */
 double blob_close(int gpu, struct blob *blob);
 
-/* Guest-physical address of a page that was touched; 0 if it is not known. */
+/* Guest-physical address of a page that has been touched; 0 if unknown. */
 uint64_t physical(const void *page);
 
 #endif

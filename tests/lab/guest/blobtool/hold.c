@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hold: a blob, and commands that use it
+ * hold: keep a blob, and run commands that use it
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "tool.h"
 #include "words.h"
 
-#define MIN_BENCH 64    /* bytes: each half has the words that a copy checks */
+#define MIN_BENCH 64    /* bytes; each half has room for what a copy checks */
 
 static bool answer_count(const char *command, size_t bad, double start)
 {
@@ -22,7 +22,7 @@ static bool answer_count(const char *command, size_t bad, double start)
     return !bad;
 }
 
-/* What programs do: stores and loads as wide as the C library likes them. */
+/* Like most programs: stores and loads as wide as the C library chooses. */
 static size_t copy(struct blob *blob, uint64_t seed, bool in)
 {
     size_t count = blob->bytes / sizeof(uint64_t), bad = 0;
@@ -83,7 +83,7 @@ static bool bench_command(const struct blob *blob, const char *line)
     return bench(blob, bytes, pairs, ops);
 }
 
-/* Returns whether all was right. */
+/* Returns whether all words were right. */
 static bool hold_command(struct blob *blob, const char *line)
 {
     size_t count = blob->bytes / sizeof(uint64_t);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * latency: what making, mapping and closing a blob takes, while others are
+ * latency: how long it takes to create, map and close a blob while others are
  * held
  *
- * Where the request is served is the host's choice: a kick may return at once,
- * or when it has been served, and pages may come with the map or with the
- * first touch. So what counts is the time until each page was touched.
+ * The host decides when it serves a request: a kick may return at once or only
+ * when the request has been served, and pages may come with the map or with
+ * the first touch. So the time that counts ends when every page has been
+ * touched.
  *
- * A blob's end is the guest's part only. The driver queues the requests and
- * goes on, and nothing that a program may ask for waits for their answer: a
- * fence may come before that of an unmap, which QEMU's Xen code puts aside.
- * What an unmap keeps the device from doing shows in the map after it, and in
- * the time of the whole cycle. With a pause between, a map is alone.
+ * Closing a blob (unmap_us) covers only the guest's part. The driver queues
+ * the requests and returns, and nothing that a program can ask for waits for
+ * their answers: a fence can signal before an unmap that QEMU's Xen code has
+ * parked is answered. The work that an unmap causes shows in the next map and
+ * in the time of the whole cycle. With a pause between cycles, each map runs
+ * alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@
 #include "words.h"
 
 struct times {
-    /* One of each a cycle; ready is the sum of the first three. */
+    /* One of each per cycle; ready is the sum of the first three. */
     double *create_us, *map_us, *touch_us, *ready_us, *unmap_us;
 };
 
@@ -71,7 +73,7 @@ int run_latency(int gpu, char **arg)
     for (unsigned int i = 0; i < nr_held; i++) {
         blob_open(gpu, &held[i], held_bytes);
     }
-    /* Not counted: the first one has the renderer start a process. */
+    /* Not counted: for the first one the renderer starts a process. */
     bad = cycle(gpu, bytes, &times, 0);
     start = now_us();
     for (unsigned int i = 0; i < count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * live: stores that must not be lost while the memory behind them changes
- * from trapped to granted and back
+ * live: stores that must not be lost while the blob is switched from trapped
+ * to granted and back
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -20,7 +20,7 @@
 #include "words.h"
 
 #ifndef __x86_64__
-#error "these stores are those of x86-64"
+#error "the stores are written for x86-64"
 #endif
 
 enum store { STORE_WORD, STORE_REP, STORE_STRADDLE, STORE_KINDS };
@@ -32,7 +32,7 @@ struct worker {
     unsigned int cpu;
     enum store kind;
     uint8_t *blob;              /* its own part of the blob, whole pages */
-    uint8_t *shadow;            /* what it must contain */
+    uint8_t *shadow;            /* what that part must contain */
     size_t bytes;
     uint64_t random;
     atomic_ullong words, rounds, mismatches;
@@ -62,7 +62,7 @@ static uint64_t load_word(const uint8_t *at)
     return value;
 }
 
-/* Stores at @at of the worker's part and a little more; returns bytes done. */
+/* Stores at @at and possibly behind; returns how far to advance, in bytes. */
 static size_t store_some(struct worker *w, size_t at)
 {
     uint64_t value = lab_random(&w->random);
@@ -75,7 +75,7 @@ static size_t store_some(struct worker *w, size_t at)
         w->words++;
         return sizeof(value);
     case STORE_REP:
-        /* Up to a quarter more than a page: some cross from one to another. */
+        /* Up to a quarter more than a page, so that some cross pages. */
         count = 1 + value % 640;
         if (count > (w->bytes - at) / sizeof(value)) {
             count = (w->bytes - at) / sizeof(value);
@@ -87,7 +87,7 @@ static size_t store_some(struct worker *w, size_t at)
         w->words += count;
         return count * sizeof(value);
     default:
-        /* The last 1 to 7 bytes of this page, the rest in the next. */
+        /* 1 to 7 bytes at the end of this page, the others in the next. */
         page = at / PAGE * PAGE + PAGE;
         if (page < w->bytes) {
             size_t to = page - 1 - value % 7;
@@ -118,7 +118,8 @@ static void check_word(struct worker *w, size_t at)
 
 /*
  * Straddling stores touch two words of each page, and only these are read
- * back while it runs: reading costs as much as storing while it traps.
+ * back in each round: while the blob is trapped, a load costs as much as a
+ * store.
  */
 static void check_some(struct worker *w)
 {
@@ -155,7 +156,7 @@ static void *work(void *data)
         check_some(w);
         w->rounds++;
     }
-    /* Every word, also those of a round that was not finished. */
+    /* Every word, including those of an unfinished round. */
     check_all(w);
     return NULL;
 }
@@ -163,7 +164,7 @@ static void *work(void *data)
 static void worker_start(struct worker *w)
 {
     w->shadow = memory(w->bytes, 1);
-    /* rep stosq, too, so that it need not take a trap for each word. */
+    /* rep stosq here, too, to avoid a trap for each word. */
     store_rep(w->blob, 0, w->bytes / sizeof(uint64_t));
     if (pthread_create(&w->thread, NULL, work, w)) {
         die("cannot start a thread");
@@ -209,7 +210,7 @@ static uint64_t live_answer(struct worker *workers, unsigned int count,
     return bad;
 }
 
-/* Until "quit", the end of input (if that is to count), or the time is up. */
+/* Until "quit", the end of input (with --until-eof), or the end of the time. */
 static void live_commands(struct worker *workers, unsigned int count,
                           double seconds)
 {
@@ -232,7 +233,7 @@ static void live_commands(struct worker *workers, unsigned int count,
             if (options.until_eof) {
                 return;
             }
-            in.fd = -1;         /* poll() ignores it: only the time is left */
+            in.fd = -1;         /* poll() ignores it and only waits */
         } else if (!strcmp(line, "quit")) {
             return;
         } else if (!strcmp(line, "stats")) {
@@ -256,7 +257,7 @@ int run_live(int gpu, char **arg)
     struct worker *workers = memory(count, sizeof(*workers));
     struct blob blob;
 
-    /* Two pages each, for a store from one to the other. */
+    /* Two pages each, for stores that straddle them. */
     part = bytes / PAGE / count * PAGE;
     if (part < 2 * PAGE) {
         die("%u threads need %u bytes or more", count, count * 2 * PAGE);

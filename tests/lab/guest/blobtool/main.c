@@ -10,24 +10,24 @@
  *   blobtool latency COUNT BYTES [HELD HELD_BYTES] [--pause MS]
  *   blobtool touch-ram BYTES
  *
- * BYTES takes the suffixes K and M. OPS is a list of write, read, copy and
- * random (write,read if it is not given). Options for all: --device PATH
- * (default /dev/dri/renderD128), --mem host3d|guest (default host3d).
+ * BYTES accepts the suffixes K and M. OPS is a list of write, read, copy and
+ * random (default: write,read). Options for all subcommands: --device PATH
+ * (default: /dev/dri/renderD128), --mem host3d|guest (default: host3d).
  *
- * Each answer is one line of JSON. The exit status is 1 if something could
- * not be done or if a word was wrong.
+ * Each answer is one line of JSON. The exit status is 1 if an operation
+ * failed or a word was wrong.
  *
- * hold then takes commands, a line each, from standard input or the FIFO:
+ * hold then reads commands, one per line, from standard input or the FIFO:
  *   verify SEED      compare all words
  *   fill SEED        write all words
  *   sample SEED N    compare N words, always the same ones
  *   scatter SEED N   write those words
- *   copy-in SEED     write all words with memcpy(), so with wide stores
- *   copy-out SEED    read them with memcpy(), compare
- *   bench PAIRS [BYTES] [OPS]   as the subcommand, of the first BYTES
+ *   copy-in SEED     write all words with memcpy(), that is with wide stores
+ *   copy-out SEED    read all words with memcpy() and compare them
+ *   bench PAIRS [BYTES] [OPS]   like the subcommand, for the first BYTES
  *   touch            read a word of each page
- *   quit             unmap and end
- * live takes "stats" and "quit".
+ *   quit             unmap and exit
+ * live accepts "stats" and "quit".
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static void set_mem(const char *name)
     } else if (!strcmp(name, "guest")) {
         options.mem = VIRTGPU_BLOB_MEM_GUEST;
     } else {
-        die("--mem is host3d or guest, not '%s'", name);
+        die("--mem must be host3d or guest, not '%s'", name);
     }
 }
 
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
         const struct subcommand *s = &subcommands[i];
         int given = argc - optind - 1;
 
-        /* The time that it would take is one argument. */
+        /* It replaces the argument SECONDS. */
         given += s->run == run_live && options.until_eof;
         if (!strcmp(argv[optind], s->name) &&
             given >= s->min_args && given <= s->max_args) {

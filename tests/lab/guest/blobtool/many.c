@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * many: blobs at the same time. cycle: one after the other
+ * many: many blobs at the same time; cycle: one blob after the other
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #define WORDS_OF_EACH   16
 
-/* Some words from the first to the last, different in each blob. */
+/* The @k-th of a few positions, evenly spaced from the first to the last. */
 static size_t place(size_t count, unsigned int k)
 {
     return (count - 1) * k / (WORDS_OF_EACH - 1);

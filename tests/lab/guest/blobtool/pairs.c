@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench: blob and RAM in turn
+ * bench: compare a blob with RAM, measuring both in turn
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -18,33 +18,33 @@
 #define MIN_SAMPLE_US   20000
 #define MAX_PASSES      (1u << 20)
 #define MAX_ACCESSES    (1u << 30)
-#define FIRST_ACCESSES  16      /* trapped, each takes a millisecond or more */
+#define FIRST_ACCESSES  16      /* a trapped one takes a millisecond or more */
 #define PROBES          4
 
-/* In this order: what the others leave is read last, so it is verified. */
+/* In this order: the read is last, so it verifies what the others wrote. */
 enum { WRITE, COPY, RANDOM, READ, NR_OPS };
 
-/* What is compared: the blob, or RAM. */
+/* One side of the comparison: the blob, or RAM. */
 struct side {
     uint64_t *words;
     size_t count;               /* even, for the halves of a copy */
     uint64_t base;              /* a write leaves base + i in words[i] */
-    uint64_t low, high;         /* what the words of each half add up to */
-    uint64_t state;             /* of the places of random accesses */
-    uint64_t wrong;             /* sums, and copied words */
-    uint64_t rounds[NR_OPS];    /* as many as it takes to be measurable */
-    double *figures[NR_OPS];    /* one a pair; NULL if it does not run */
+    uint64_t low, high;         /* the expected sum of each half */
+    uint64_t state;             /* generates the places of random accesses */
+    uint64_t wrong;             /* number of wrong sums and copied words */
+    uint64_t rounds[NR_OPS];    /* as many as a measurement needs */
+    double *figures[NR_OPS];    /* one per pair; NULL if it is not measured */
 };
 
 /*
- * An operation. Only run() is timed; before() and after() see to it that the
- * sums stay known without writing everything anew, which trapped takes long.
+ * An operation. Only run() is timed; before() and after() keep the expected
+ * sums up to date without rewriting everything, which takes long if trapped.
  */
 struct op {
     const char *name;
     const char *unit;
     uint64_t first_rounds, max_rounds;
-    double per_word, per_round; /* bytes or accesses of a round */
+    double per_word, per_round; /* bytes or accesses per round */
     void (*before)(struct side *s);
     void (*run)(struct side *s, uint64_t rounds);
     void (*after)(struct side *s, uint64_t rounds);
@@ -93,13 +93,13 @@ static void run_read(struct side *s, uint64_t rounds)
     }
 }
 
-/* From the first to the last word of a half. */
+/* The @k-th of a few positions, from the first to the last word of a half. */
 static size_t probe(const struct side *s, unsigned int k)
 {
     return (s->count / 2 - 1) * k / (PROBES - 1);
 }
 
-/* A copy that does nothing would not show if the halves were the same. */
+/* Makes the halves differ, so that a copy that does nothing is detected. */
 static void before_copy(struct side *s)
 {
     for (unsigned int k = 0; k < PROBES; k++) {
@@ -129,7 +129,7 @@ static void after_copy(struct side *s, uint64_t rounds)
     s->high = s->low;
 }
 
-/* Below @count, without a division, which would be timed with the access. */
+/* Below @count. Avoids a division, which would be timed with the access. */
 static size_t random_place(uint64_t *state, size_t count)
 {
     return ((unsigned __int128)lab_random(state) * count) >> 64;
@@ -148,7 +148,7 @@ static void run_random(struct side *s, uint64_t rounds)
     }
 }
 
-/* Each access has added one; the same places again tell in which half. */
+/* Each access has added one; generating the places again shows the half. */
 static void after_random(struct side *s, uint64_t rounds)
 {
     uint64_t low = 0;
@@ -183,7 +183,7 @@ static const struct op ops[NR_OPS] = {
     },
 };
 
-/* Microseconds. */
+/* Returns microseconds. */
 static double perform(struct side *s, const struct op *op, uint64_t rounds)
 {
     double start, took;
@@ -242,7 +242,7 @@ static void measure(struct side *s, unsigned int pair)
         const struct op *op = &ops[o];
 
         if (s->figures[o]) {
-            /* So many a microsecond are as many millions a second. */
+            /* N per microsecond is N million per second. */
             s->figures[o][pair] = s->rounds[o] *
                                   (op->per_word * s->count + op->per_round) /
                                   perform(s, op, s->rounds[o]);
@@ -271,7 +271,7 @@ static void print_sides(struct side *blob, struct side *ram,
         const char *name = ops[o].name, *unit = ops[o].unit;
 
         if (blob->figures[o]) {
-            /* The ratio first: a median sorts. */
+            /* The ratio first: median() sorts the values. */
             print_ratio(name, blob->figures[o], ram->figures[o], pairs);
             printf(", \"guest_%s_%s\": %.6f, \"ram_%s_%s\": %.6f",
                    name, unit, median(blob->figures[o], pairs),
@@ -303,7 +303,7 @@ unsigned int bench_ops(const char *list)
     }
 }
 
-/* What the kernel would give to any program, or only pages as a blob's. */
+/* Memory as any program has it, or with small pages like those of a blob. */
 static uint64_t *ram(size_t bytes)
 {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -328,7 +328,7 @@ bool bench(const struct blob *blob, size_t bytes, unsigned int pairs,
     side_init(&b, blob->words, bytes, pairs, chosen);
     side_init(&r, words, bytes, pairs, chosen);
     for (unsigned int i = 0; i < pairs; i++) {
-        /* Changing places, so that a drift favours neither. */
+        /* The order alternates, so that drift favours neither side. */
         measure(i % 2 ? &r : &b, i);
         measure(i % 2 ? &b : &r, i);
     }
@@ -356,7 +356,7 @@ int run_bench(int gpu, char **arg)
     bool right;
 
     if (!chosen) {
-        die("OPS are of write,read,copy,random, not '%s'", arg[1]);
+        die("OPS must be a list of write,read,copy,random, not '%s'", arg[1]);
     }
     blob_open(gpu, &blob, bytes_of(arg[0]));
     right = bench(&blob, blob.bytes, options.pairs, chosen);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Medians, and how sure they are
+ * Medians, and their confidence intervals
  */
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static void sort(double *values, size_t count)
     qsort(values, count, sizeof(*values), compare);
 }
 
-/* @part of the way from the least to the greatest of sorted @values. */
+/* The quantile at @part (0 to 1) of sorted @values. */
 static double quantile(const double *values, size_t count, double part)
 {
     double at = part * (count - 1);
@@ -39,8 +39,8 @@ double median(double *values, size_t count)
 }
 
 /*
- * Order statistics at 1.96 standard deviations of a binomial, whatever the
- * distribution.
+ * Order statistics at 1.96 standard deviations of a binomial distribution,
+ * which does not depend on the distribution of the values.
  */
 void print_spread(const char *name, double *values, size_t count)
 {

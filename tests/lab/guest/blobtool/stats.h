@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What many figures come to
+ * Statistics of many measurements
  */
 #ifndef BLOBTOOL_STATS_H
 #define BLOBTOOL_STATS_H
@@ -11,8 +11,8 @@
 double median(double *values, size_t count);
 
 /*
- * Prints ', "NAME": {"median", "low", "high", "min", "max"}', in the unit of
- * @values, which it sorts. low and high enclose the true median with 95 %
+ * Sorts @values and prints ', "NAME": {"median": ...}' with the keys median,
+ * low, high, min and max. low and high enclose the true median with 95 %
  * confidence.
  */
 void print_spread(const char *name, double *values, size_t count);

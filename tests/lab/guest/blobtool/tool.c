@@ -59,7 +59,7 @@ uint64_t number(const char *text, const char *what)
     uint64_t value;
 
     if (!parse(text, &value)) {
-        die("%s is not a number but '%s'", what, text);
+        die("%s must be a number, not '%s'", what, text);
     }
     return value;
 }
@@ -70,7 +70,7 @@ unsigned int small_number(const char *text, const char *what,
     uint64_t value = number(text, what);
 
     if (value < least || value > MANY) {
-        die("%s is %u to %u, not '%s'", what, least, MANY, text);
+        die("%s must be %u to %u, not '%s'", what, least, MANY, text);
     }
     return value;
 }
@@ -88,7 +88,7 @@ size_t bytes_of(const char *text)
     snprintf(digits, sizeof(digits), "%.*s", (int)len, text);
     value = number(digits, "BYTES");
     if (!value || value > (1ull << 40) >> shift || (value << shift) % PAGE) {
-        die("BYTES has to be a multiple of %u, not '%s'", PAGE, text);
+        die("BYTES must be a multiple of %u, not '%s'", PAGE, text);
     }
     return value << shift;
 }
@@ -110,7 +110,7 @@ int open_commands(void)
     if (!options.fifo) {
         return STDIN_FILENO;
     }
-    /* For writing, too: no end of file between two writers. */
+    /* Also open for writing, so that there is no EOF between two writers. */
     fd = open(options.fifo, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
         die("%s: %s", options.fifo, strerror(errno));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What all of blobtool uses: options, errors, time, numbers, and commands that
- * are read while it runs.
+ * Shared by all of blobtool: options, errors, time, numbers, and reading
+ * commands.
  */
 #ifndef BLOBTOOL_TOOL_H
 #define BLOBTOOL_TOOL_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PAGE        4096u
-#define MANY        100000      /* the most of anything that is counted */
+#define MANY        100000      /* upper limit of all counts */
 
 struct options {
     const char *device;
@@ -21,42 +21,43 @@ struct options {
     bool until_eof;
     bool fill;
     unsigned int pairs;
-    bool small_pages;           /* for the RAM that bench compares with */
+    bool small_pages;           /* of the RAM that bench compares with */
     unsigned int pause_ms;      /* between two cycles of latency */
-    unsigned int threads;       /* 0: three a CPU */
+    unsigned int threads;       /* 0: three per CPU */
 };
 
 extern struct options options;
 
-/* The answer says it, and so does the exit status. */
+/* Prints the error as the answer and exits with status 1. */
 void __attribute__((format(printf, 1, 2), noreturn))
 die(const char *format, ...);
 
-/* Microseconds since some time in the past. */
+/* Microseconds since an arbitrary time in the past. */
 double now_us(void);
 
-/* False: @text is not a number. */
+/* Returns false if @text is not a number. */
 bool parse(const char *text, uint64_t *value);
 
-/* As parse(), for an argument called @what; dies if it is not a number. */
+/* Parses the argument named @what; dies if it is not a number. */
 uint64_t number(const char *text, const char *what);
 
-/* As number(), from @least to MANY. */
+/* Like number(), but limited to @least to MANY. */
 unsigned int small_number(const char *text, const char *what,
                           unsigned int least);
 
-/* Whole pages, 64K or 1M, say; dies if it is something else. */
+/* Parses a size such as 64K or 1M; dies if it is not a number of pages. */
 size_t bytes_of(const char *text);
 
-/* Zeroed, for @count of @size bytes; dies if there is none. */
+/* Zeroed memory for @count items of @size bytes; dies if there is none. */
 void *memory(size_t count, size_t size);
 
-/* Descriptor that commands come from: the FIFO, or standard input. */
+/* Returns the descriptor to read commands from: the FIFO or stdin. */
 int open_commands(void);
 
 /*
- * One line, without stdio's buffer, which poll() would not see. False: end of
- * file. A line too long is cut, and will not be understood.
+ * Reads one line, without stdio, whose buffer poll() would not see. Returns
+ * false at the end of file. A line that is too long is truncated, so it is not
+ * understood.
  */
 bool read_line(int fd, char *line, size_t size);
 

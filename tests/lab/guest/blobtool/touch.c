@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * touch-ram: what hold's "touch" does, on memory that nothing has touched yet
+ * touch-ram: the "touch" of hold, on memory that has not been touched yet
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -18,12 +18,12 @@ static uint64_t *fresh(size_t bytes)
     if (words == MAP_FAILED) {
         die("no memory for %zu bytes", bytes);
     }
-    /* A fault for each page; a kernel without huge pages refuses, rightly. */
+    /* One fault per page. A kernel without huge pages refuses this, rightly. */
     madvise(words, bytes, MADV_NOHUGEPAGE);
     return words;
 }
 
-/* Returns microseconds, as the next one. */
+/* Returns microseconds; so does the next function. */
 static double time_reads(const uint64_t *words, size_t count)
 {
     double start = now_us();
@@ -52,7 +52,7 @@ int run_touch_ram(int gpu, char **arg)
     first = time_reads(words, count);
     second = time_reads(words, count);
     munmap(words, bytes);
-    /* Reads all find one page of zeroes; only a write has one allocated. */
+    /* All reads see the one zero page; only a write allocates a page. */
     words = fresh(bytes);
     first_write = time_writes(words, count);
     munmap(words, bytes);

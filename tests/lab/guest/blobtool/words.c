@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Words written, and compared
+ * Write and compare words
  */
 #include "tool.h"
 #include "words.h"
 
-#define SAMPLE_SEED     1       /* of the places that sample and scatter use */
+#define SAMPLE_SEED     1       /* selects the words of sample and scatter */
 
 WORD_BY_WORD void words_fill(uint64_t *words, size_t count, uint64_t seed)
 {

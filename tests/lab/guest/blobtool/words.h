@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The words of a buffer, each known by its seed and place
+ * The words of a buffer, each defined by a seed and its position
  */
 #ifndef BLOBTOOL_WORDS_H
 #define BLOBTOOL_WORDS_H
@@ -10,21 +10,21 @@
 
 #include "../../common/words.h"
 
-/* 8-byte accesses, one by one, whatever the compiler would rather do. */
+/* 8-byte accesses, one by one: keeps the compiler from combining them. */
 #define WORD_BY_WORD \
     __attribute__((noinline, optimize("no-tree-vectorize", \
                                       "no-tree-loop-distribute-patterns")))
 
 void words_fill(uint64_t *words, size_t count, uint64_t seed);
 
-/* How many words are not those of words_fill(). */
+/* Returns how many words differ from those of words_fill(). */
 size_t words_mismatches(const uint64_t *words, size_t count, uint64_t seed);
 
 /* Writes @n words, always the same ones. */
 void words_scatter(volatile uint64_t *words, size_t count, uint64_t seed,
                    uint64_t n);
 
-/* As words_mismatches(), of the words that words_scatter() writes. */
+/* Like words_mismatches(), for the words that words_scatter() writes. */
 size_t words_sample(const volatile uint64_t *words, size_t count,
                     uint64_t seed, uint64_t n);
 
