@@ -197,17 +197,9 @@ def lint():
                                      "-f", *modules],
                 r"^total:|hostmem\.h|MODULE_LICENSE"),
         verdict("python", ["python3", "-m", "py_compile", *tracked(r"\.py$")]),
-        *old_python(),
+        verdict("python-3.11", ["python3", "scripts/check-python.py", *tracked(r"\.py$")]),
         *mtrr(),
     ]
-
-
-def old_python():
-    """Users have an older Python than the base."""
-    script = os.path.join(TOP, "scripts", "check-python.py")
-    if not os.path.exists(script):
-        return []
-    return [verdict("python-3.11", ["python3", script, *tracked(r"\.py$")])]
 
 
 def mtrr():
