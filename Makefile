@@ -3,7 +3,7 @@
 # xen-hostmem. `make demo` and `make check` do everything from scratch; most of
 # the other targets are parts of them.
 
-.PHONY: help build demo check check-fast check-all fuzz bench clean distclean
+.PHONY: help build demo check check-fast check-all fuzz bench upstream-series clean distclean
 
 export XH_START := $(shell date +%s)
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
 	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
+	@echo 'make upstream-series TREE=FOLDER   series to mail, for a plain tree of QEMU, Xen or Linux'
 	@echo 'make clean       remove build/; make distclean removes the cache, too'
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU ($(QEMU_VERSIONS))'
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
@@ -24,6 +25,10 @@ help:
 
 build demo check check-fast check-all fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@
+
+upstream-series:
+	@[ -n "$(TREE)" ] || { echo 'error: TREE=FOLDER names a plain source tree' >&2; exit 1; }
+	@scripts/upstream-series.py $(TREE)
 
 clean:
 	rm -rf build

@@ -18,6 +18,7 @@
 #include "hostmem.h"
 
 struct dentry;
+struct dev_pm_ops;
 struct pci_dev;
 struct seq_file;
 
@@ -172,6 +173,11 @@ void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq);
 int xen_hostmem_window_find(struct xen_hostmem *hm);
 int xen_hostmem_window_check(struct xen_hostmem_window *window);
 void xen_hostmem_window_put(struct xen_hostmem_window *window);
+
+/* suspend.c: the driver's .pm, which refuses Xen's suspend */
+extern const struct dev_pm_ops xen_hostmem_pm_ops;
+int xen_hostmem_suspend_init(void);
+void xen_hostmem_suspend_exit(void);
 
 /* debugfs.c */
 void xen_hostmem_debugfs_init(void);

@@ -418,6 +418,7 @@ static const struct xenbus_device_id hostmem_ids[] = {
 
 static struct xenbus_driver hostmem_driver = {
 	.name = "xen-hostmem",
+	.driver.pm = &xen_hostmem_pm_ops,
 	.ids = hostmem_ids,
 	.probe = hostmem_probe,
 	.remove = hostmem_remove,
@@ -435,10 +436,15 @@ static int __init hostmem_init(void)
 	if (!xen_domain() || !xen_feature(XENFEAT_auto_translated_physmap))
 		return -ENODEV;
 
+	err = xen_hostmem_suspend_init();
+	if (err)
+		return err;
 	xen_hostmem_debugfs_init();
 	err = xenbus_register_frontend(&hostmem_driver);
-	if (err)
+	if (err) {
 		xen_hostmem_debugfs_exit();
+		xen_hostmem_suspend_exit();
+	}
 	return err;
 }
 module_init(hostmem_init);
@@ -447,6 +453,7 @@ static void __exit hostmem_exit(void)
 {
 	xenbus_unregister_driver(&hostmem_driver);
 	xen_hostmem_debugfs_exit();
+	xen_hostmem_suspend_exit();
 }
 module_exit(hostmem_exit);
 

@@ -25,6 +25,11 @@ void virtio_gpu_xen_unrealize(VirtIOGPU *g)
 {
 }
 
+bool virtio_gpu_xen_block_migration(VirtIOGPU *g, Error **errp)
+{
+    return true;
+}
+
 void virtio_gpu_xen_reset(VirtIOGPU *g)
 {
 }

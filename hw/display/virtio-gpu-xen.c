@@ -5,6 +5,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "migration/blocker.h"
 #include "hw/pci/pci_device.h"
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "hw/xen/interface/io/hostmem.h"
@@ -101,10 +102,24 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
     return gl->xen_hostmem;
 }
 
+bool virtio_gpu_xen_block_migration(VirtIOGPU *g, Error **errp)
+{
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(g);
+
+    if (!gl->xen_hostmem) {
+        return true;
+    }
+    error_setg(&gl->xen_hostmem_blocker, "a virtio GPU with hostmem on Xen "
+               "cannot be saved or migrated, because the guest has memory of "
+               "this host mapped: shut the guest down instead");
+    return migrate_add_blocker(&gl->xen_hostmem_blocker, errp) >= 0;
+}
+
 void virtio_gpu_xen_unrealize(VirtIOGPU *g)
 {
     VirtIOGPUGL *gl = VIRTIO_GPU_GL(g);
 
+    migrate_del_blocker(&gl->xen_hostmem_blocker);
     if (gl->xen_hostmem) {
         xen_hostmem_reset(gl->xen_hostmem);
         g_clear_pointer(&gl->xen_hostmem, xen_hostmem_free);

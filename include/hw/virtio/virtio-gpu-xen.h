@@ -38,6 +38,15 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp);
 void virtio_gpu_xen_unrealize(VirtIOGPU *g);
 
 /**
+ * virtio_gpu_xen_block_migration: refuse to save a window of granted memory
+ *
+ * Call it after the device is realized: the newest blocker is the one that a
+ * toolstack reports, and virgl has one of its own that says less.  Undone by
+ * virtio_gpu_xen_unrealize().
+ */
+bool virtio_gpu_xen_block_migration(VirtIOGPU *g, Error **errp);
+
+/**
  * virtio_gpu_xen_reset: unmap everything; call before virtio_gpu_reset()
  */
 void virtio_gpu_xen_reset(VirtIOGPU *g);

@@ -6,7 +6,7 @@ from blobs import (KIB, MIB, Blob, granted_pages, reasons, renderer_mappings, wa
                    wait_no_grants)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
-from lab import FRONTEND, case, load_driver, unload_driver
+from lab import case, load_driver, unload_driver
 
 NODES = "/local/domain/0/backend/hostmem"
 
@@ -89,24 +89,6 @@ def pause(lab):
     lab.equal(guest.json("ask paused 60", 65)["mismatches"], 0, "words")
     lab.equal(granted_pages(guest), 4096, "granted pages")
     guest.ask("paused", "quit")
-
-
-@case("save-refused", limit=400)
-def save_refused(lab):
-    """xl save fails and QEMU says why; the guest and our driver continue.
-
-    Linux' virtio-gpu does not: after a Xen suspend it maps no blob, not even with
-    xen-hostmem=off."""
-    guest = lab.guest(driver=True, memory=384, fresh=True)
-    Blob(guest, MIB, 77, name="before")
-    output = dom0.sh(f"xl save {guest.domid} /dev/null && echo SAVED", timeout=200, check=False)
-    lab.require("SAVED" not in output, f"xl save: {dom0.brief(output)}")
-    lab.require("cannot be saved or migrated" in guest.qemu_log(), "QEMU does not say why")
-    wait_for("the driver has disconnected and connected again",
-             lambda: guest.qemu_log().count("frontend takes requests") == 2, 60)
-    lab.equal(guest.node(FRONTEND), "4", "state of the guest's driver")
-    wait_no_grants()
-    lab.drop_guest()
 
 
 @case("hot-unplug", limit=240)
