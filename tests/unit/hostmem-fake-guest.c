@@ -433,11 +433,21 @@ void fake_reset(FakeGuest *f)
     fake_check(f);
 }
 
+/* It runs only if the window asked for it: a lost wake-up shows. */
+static void run_bottom_half(FakeGuest *f)
+{
+    if (f->woken) {
+        fake_pump(f);
+    } else {
+        fake_check(f);
+    }
+}
+
 void fake_arrive(FakeGuest *f)
 {
     f->connected = true;
     xen_hostmem_window_arrived(f->w, 4);
-    fake_pump(f);
+    run_bottom_half(f);
 }
 
 static void disconnect(FakeGuest *f, bool clean)
@@ -445,7 +455,7 @@ static void disconnect(FakeGuest *f, bool clean)
     f->connected = f->leaving = false;
     drop_posted(f);
     xen_hostmem_window_left(f->w, clean);
-    fake_pump(f);
+    run_bottom_half(f);
 }
 
 void fake_leaving(FakeGuest *f)
@@ -518,11 +528,13 @@ void fake_answer_nth(FakeGuest *f, unsigned n, int32_t status)
     reply = (XenHostmemReply) {
         .id = r->req.id, .operation = r->req.operation, .status = status,
     };
+    /* As frontend_event() in frontend.c does */
     xen_hostmem_window_reply(f->w, &reply);
+    xen_hostmem_window_post(f->w);
     if (f->busy) {
         fake_check(f);
     } else {
-        fake_pump(f);
+        run_bottom_half(f);
     }
 }
 

@@ -545,6 +545,37 @@ static void test_ring_full(void)
     fake_guest_free(f);
 }
 
+/* The time limit runs although nothing else has kept the timer going (I3). */
+static void test_silent_then_closing(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map_granted(f, 1, 0, 4);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_pass(f, 5000);
+    fake_leaving(f);
+    fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS + 1000);
+    g_assert_true(fake_take_settled(f, 1));
+    fake_guest_free(f);
+}
+
+/* Nor has anything when the limit is over and the GPU unmaps only then. */
+static void test_unmap_after_closing(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    fake_arrive(f);                             /* posts a LIVE map */
+    fake_leaving(f);
+    fake_pass(f, XEN_HOSTMEM_LEAVE_LIMIT_MS + 5000);
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_pass(f, 2000);
+    g_assert_true(fake_take_settled(f, 1));
+    fake_guest_free(f);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -566,6 +597,8 @@ int main(int argc, char **argv)
     g_test_add_func("/window/silent-guest", test_silent_guest);
     g_test_add_func("/window/crash", test_crash);
     g_test_add_func("/window/stuck-closing", test_stuck_closing);
+    g_test_add_func("/window/silent-then-closing", test_silent_then_closing);
+    g_test_add_func("/window/unmap-after-closing", test_unmap_after_closing);
     g_test_add_func("/window/crash-then-clean", test_crash_then_clean);
     g_test_add_func("/window/late-proof", test_late_proof);
     g_test_add_func("/window/live-undo", test_live_undo);

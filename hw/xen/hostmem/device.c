@@ -27,25 +27,31 @@ static void start_timer(XenHostmem *h)
 
 /*
  * Uses the PCI function's re-entrancy guard, because settled() makes the GPU
- * device answer commands.
+ * device answer commands.  So a tick, which may settle something, is left to
+ * it, too.
  */
 static void hostmem_bh(void *opaque)
 {
     XenHostmem *h = opaque;
+    bool again = true;
 
-    xen_hostmem_window_pump(h->window);
-    if (!timer_pending(h->timer)) {
+    if (h->tick_due) {
+        h->tick_due = false;
+        again = xen_hostmem_window_tick(h->window);
+    } else {
+        xen_hostmem_window_pump(h->window);
+    }
+    if (again && !timer_pending(h->timer)) {
         start_timer(h);
     }
 }
 
-static void hostmem_tick(void *opaque)
+static void hostmem_timer(void *opaque)
 {
     XenHostmem *h = opaque;
 
-    if (xen_hostmem_window_tick(h->window)) {
-        start_timer(h);
-    }
+    h->tick_due = true;
+    qemu_bh_schedule(h->bh);
 }
 
 /* Creation and destruction */
@@ -81,7 +87,7 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
                                        &xen_hostmem_core_ops, h);
     h->bh = qemu_bh_new_guarded(hostmem_bh, h,
                                 &DEVICE(cfg->pci)->mem_reentrancy_guard);
-    h->timer = timer_new_ms(QEMU_CLOCK_REALTIME, hostmem_tick, h);
+    h->timer = timer_new_ms(QEMU_CLOCK_REALTIME, hostmem_timer, h);
 
     if (!qdev_realize(DEVICE(h), bus, errp)) {
         error_prepend(errp, "xen-hostmem: ");

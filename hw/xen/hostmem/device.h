@@ -26,6 +26,7 @@ struct XenHostmem {
     XenHostmemFrontend frontend;
     QEMUBH *bh;                 /* pumps the window */
     QEMUTimer *timer;
+    bool tick_due;              /* the next run of @bh is a tick */
     bool reported[XEN_HOSTMEM_REASON__MAX]; /* reasons already logged */
 };
 

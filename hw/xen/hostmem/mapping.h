@@ -8,12 +8,12 @@
  *
  *     WAITING
  *        | the range is free
- *        v
- *     TRAPPED <--------------------------------------+
- *        | imported                                  | released
- *        v               failed, or                  |
- *     GRANTED ---------> the frontend left -----> REVOKING ---> STALE
- *        | posted           ^      ^                          not proven
+ *        v                                 released
+ *     TRAPPED <-----------------------------------+----------+
+ *        | imported (also at once, from WAITING)  |          |
+ *        v               failed, or               |          |
+ *     GRANTED ---------> the frontend left --> REVOKING -> STALE
+ *        | posted           ^      ^                 not proven
  *        v                  |      |
  *     MAPPING --------------+      |
  *        | every page confirmed    |
@@ -22,11 +22,11 @@
  *
  * In these states the GPU device has the blob mapped.  When it unmaps the blob:
  *
- *     WAITING, TRAPPED -----------------------------------------> GONE
- *                                                                  ^ released
- *     GRANTED, MAPPING, MAPPED, REVOKING, STALE ----> UNMAPPING ---+
- *                                                        |         |
- *                                             not proven +--> QUARANTINED
+ *     WAITING, TRAPPED ----------------------------------------------> GONE
+ *                                                             released ^ ^
+ *     GRANTED, MAPPING, MAPPED, REVOKING, STALE ----> UNMAPPING -------+ |
+ *                                                         |              |
+ *                                              not proven +> QUARANTINED +
  *
  * STALE and QUARANTINED: the guest may still have pages mapped (R24).  The
  * release is retried until the kernel has proof that it has none.

@@ -369,6 +369,7 @@ int xen_hostmem_window_unmap(XenHostmemWindow *w, uint32_t blob)
         xen_hostmem_blob_forget(&w->blobs, b);
         return 0;
     }
+    wake(w);                    /* for the timer: the frontend may be Closing */
     return -EINPROGRESS;
 }
 
@@ -465,12 +466,14 @@ void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
     w->retry.pause = 0;
     serve_trapped(placed, true);
     serve_trapped(placed, false);
+    wake(w);                    /* for the timer: some may be retried */
 }
 
 void xen_hostmem_window_leaving(XenHostmemWindow *w)
 {
     if (w->all.accepting) {
         w->leave_deadline = now_ms(w) + XEN_HOSTMEM_LEAVE_LIMIT_MS;
+        wake(w);                /* for the timer */
     }
     w->all.accepting = false;
 }
