@@ -70,7 +70,15 @@ def table(report):
               f"{speed_text(b['guest_write_mb_s']):>10} "
               f"{speed_text(b['guest_read_mb_s']):>10}   {ratios}")
     live = report["live_switch"]
-    print("\nratios: medians of interleaved pairs [95 % confidence]")
+    counts = sorted(b["timed_maps"] for b in report["blobs"])
+    first = report["blobs"][0]
+    print("\nmap: from the request for a blob until all its pages have been touched; "
+          "unmap: until\n     its part of the window is free again; "
+          f"medians of {counts[0]} to {counts[-1]}")
+    print(f"     The first map in a program took {first['first_map_us'] / 1000:.0f} ms "
+          f"({size_text(first['bytes'])}): "
+          "the renderer in dom0 starts\n     a process for the program.")
+    print("ratios: medians of interleaved pairs [95 % confidence]")
     print(f"live: {live['words']} stores during {live['switches']} switches between "
           f"trapped and granted, {live['mismatches']} lost")
     cube = report["vkcube"]

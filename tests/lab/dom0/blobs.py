@@ -47,6 +47,12 @@ class Blob:
                   f"dom0's words of {size} bytes in the guest")
 
 
+def pause(size):
+    """The option of `blobtool latency` that lets all work for one blob of this size end
+    before the next one is created."""
+    return f"--pause {100 + 10 * size // MIB}"
+
+
 def memory_type(guest):
     """The memory types of the guest's mappings of the window. Linux lists them as lines
     such as "PAT: [mem 0x00000000f0000000-0x00000000f0010000] write-back"."""

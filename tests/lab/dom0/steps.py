@@ -69,27 +69,63 @@ def medians(log, size):
             "unmap_us": summary(unmaps, UNMAP_STEPS)}
 
 
-class Profile:
-    """Measures the driver's functions with the guest kernel's function tracer."""
+class Tracer:
+    """The guest kernel's function tracer, limited to these functions."""
 
     FOLDER = "/sys/kernel/tracing"
-    FUNCTIONS = ("xen_hostmem_map", "xen_hostmem_unmap")
 
-    def __init__(self, guest):
+    def __init__(self, guest, kind, functions):
         self.guest = guest
         guest.run(f"mount -t tracefs tracefs {self.FOLDER} 2>/dev/null; cd {self.FOLDER} && "
-                  f"echo '{' '.join(self.FUNCTIONS)}' >set_ftrace_filter && "
-                  "echo function_graph >current_tracer")
+                  f"echo '{' '.join(functions)}' >set_ftrace_filter && "
+                  f"echo mono >trace_clock && echo {kind} >current_tracer")
 
     def start(self):
         self.guest.run(f"cd {self.FOLDER} && echo 0 >tracing_on && echo >trace && "
                        "echo 1 >tracing_on")
 
-    def stop(self):
+    def stop(self, pattern):
+        """The last lines of the trace that match."""
+        return self.guest.run(f"cd {self.FOLDER} && echo 0 >tracing_on && "
+                              f"grep '{pattern}' trace | tail -n 400")
+
+
+class Profile(Tracer):
+    """Measures the functions of our driver in the guest."""
+
+    FUNCTIONS = ("xen_hostmem_map", "xen_hostmem_unmap")
+
+    def __init__(self, guest):
+        super().__init__(guest, "function_graph", self.FUNCTIONS)
+
+    def medians(self):
         """Medians in microseconds, by function; a long map consists of several calls."""
-        text = self.guest.run(f"cd {self.FOLDER} && echo 0 >tracing_on && "
-                              "grep xen_hostmem trace | tail -n 400")
         found = {}
-        for us, name in re.findall(r"([\d.]+) us\s+\|\s+(xen_hostmem_\w+)", text):
+        for us, name in re.findall(r"([\d.]+) us\s+\|\s+(xen_hostmem_\w+)",
+                                   self.stop("xen_hostmem")):
             found.setdefault(name, []).append(float(us))
         return {name: round(median(values), 1) for name, values in found.items()}
+
+
+class Unmaps(Tracer):
+    """Measures how long it takes from closing a blob in the guest until its range in the
+    window is free. The guest's driver frees it in the callback for the answer to UNREF, the
+    blob's last command. No system call waits for that, and the driver's own debugfs file
+    must not be polled: Linux 6.12 prints the ranges without a lock, and crashes."""
+
+    FREED = "virtio_gpu_cmd_unref_cb"
+
+    def __init__(self, guest):
+        super().__init__(guest, "function", [self.FREED])
+
+    def times(self):
+        """Of each blob that `blobtool latency --marks` closed, in microseconds."""
+        result, closed = [], None
+        for stamp, event in re.findall(rf"([\d.]+): (tracing_mark_write: close|{self.FREED})",
+                                       self.stop(f"close\\|{self.FREED}")):
+            if event != self.FREED:
+                closed = float(stamp)
+            elif closed is not None:
+                result.append(round((float(stamp) - closed) * 1e6, 1))
+                closed = None
+        return result

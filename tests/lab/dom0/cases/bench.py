@@ -8,7 +8,7 @@ import time
 
 import dom0
 import steps
-from blobs import KIB, MIB, Blob, window
+from blobs import KIB, MIB, Blob, pause, window
 from desktop import start_weston, vkcube_seconds
 from guest import SYSTEM
 from lab import case, load_driver
@@ -37,11 +37,6 @@ SCENES = ("vertex:device-local=true", "vertex:device-local=false", "texture:anis
           "texture:anisotropy=16", "shading:shading=gouraud", "shading:shading=blinn-phong-inf",
           "shading:shading=phong", "shading:shading=cel", "effect2d:kernel=edge",
           "effect2d:kernel=blur", "desktop", "cube", "clear")
-
-
-def pause(size):
-    """In ms, until nothing of the last blob is left to be done."""
-    return f"--pause {100 + 10 * size // MIB}"
 
 
 def roomy_guest(lab, **options):
@@ -141,7 +136,7 @@ def map_steps(lab):
         before = len(guest.qemu_log())
         profile.start()
         guest.json(f"blobtool latency {count} {size} {pause(size)}", 300)
-        hypercalls = profile.stop()
+        hypercalls = profile.medians()
         found = steps.medians(guest.qemu_log()[before:], size)
         lab.require(found["maps"] >= count, f"maps of {size} bytes in the log: {found}")
         lab.data["sizes"].append({"bytes": size, **found, "guest": hypercalls})

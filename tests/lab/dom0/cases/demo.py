@@ -2,17 +2,19 @@
 """The cases of `make demo`. They are not among the tests, which cover each part."""
 
 import shlex
+from statistics import median
 
 import dom0
-from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, window
+import steps
+from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, pause, window
 from desktop import vkcube_in_weston
 from guest import SYSTEM
 from lab import case, load_driver
 
-# Size, pairs of the comparison, bytes to compare (trapped: a part says as much).
-GRANTED = ((64 * KIB, 201, 64 * KIB), (MIB, 201, MIB), (16 * MIB, 201, 16 * MIB),
-           (64 * MIB, 101, 64 * MIB))
-TRAPPED = (64 * KIB, 3, 4 * KIB)
+# Size, timed maps, pairs of the comparison, bytes to compare (trapped: a part is enough).
+GRANTED = ((64 * KIB, 21, 201, 64 * KIB), (MIB, 21, 201, MIB), (16 * MIB, 9, 201, 16 * MIB),
+           (64 * MIB, 5, 101, 64 * MIB))
+TRAPPED = (64 * KIB, 5, 3, 4 * KIB)
 FIGURES = ("guest_write_mb_s", "guest_read_mb_s", "ram_write_mb_s", "ram_read_mb_s",
            "write_ratio", "read_ratio")
 SWITCHES = 20
@@ -21,18 +23,34 @@ FRAMES = 40                 # of vkcube
 CONSOLE = "fbdev=1 vt.global_cursor_default=0"
 
 
-def measure(lab, guest, size, pairs, compared, seed, path):
-    """One blob: words both ways, then speed against the guest's own memory."""
+def map_times(lab, guest, size, count, path):
+    """How long maps and unmaps of this size take, in the way that bench-latency measures
+    them: medians of all but the first map of the process."""
+    before, unmaps = window(guest)["grants"], steps.Unmaps(guest)
+    unmaps.start()
+    times = guest.json(f"blobtool latency {count} {size} --marks {pause(size)}", 300)
+    unmap_us = unmaps.times()
+    lab.equal(len(unmap_us), count + 1, f"unmaps in the guest's trace: {unmap_us}")
+    lab.equal(times["mismatches"], 0, f"mismatches of {times}")
+    lab.equal(window(guest)["grants"] - before, count + 1 if path == "granted" else 0,
+              "maps that were granted")
+    return {"map_us": times["ready_us"]["median"], "unmap_us": median(unmap_us[1:]),
+            "first_map_us": times["first_ready_us"], "timed_maps": count}
+
+
+def measure(lab, guest, size, maps, pairs, compared, seed, path):
+    """Maps and unmaps, then one blob: words both ways, and speed against the guest's own
+    memory."""
+    times = map_times(lab, guest, size, maps, path)
     blob = Blob(guest, size, seed, fill=path == "granted")
     lab.equal(granted_pages(guest), size // 4096 if path == "granted" else 0, "granted pages")
     kind = memory_type(guest) if path == "granted" else None
     blob.check_both_ways(lab, seed, 0 if path == "granted" else 64)
     speed = blob.ask(f"bench {pairs} {compared}", 300)
     figures = {"bytes": size, "path": path, "mismatches": blob.facts["mismatches"],
-               "compared_bytes": compared,
-               "map_us": blob.facts["map_us"], **{k: speed[k] for k in FIGURES}}
+               "compared_bytes": compared, **times, **{k: speed[k] for k in FIGURES}}
     lab.equal(speed["wrong_sums"], 0, "sums of the words read")
-    figures["unmap_us"] = blob.close()["unmap_us"]
+    blob.close()
     return figures, kind
 
 

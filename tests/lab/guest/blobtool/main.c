@@ -8,6 +8,7 @@
  *   blobtool many COUNT BYTES
  *   blobtool cycle COUNT BYTES
  *   blobtool latency COUNT BYTES [HELD HELD_BYTES] [--pause MS]
+ *                    [--marks]
  *   blobtool touch-ram BYTES
  *
  * BYTES accepts the suffixes K and M. OPS is a list of write, read, copy and
@@ -56,7 +57,8 @@ static const struct subcommand {
     { "many", 2, 2, false, "many COUNT BYTES", run_many },
     { "cycle", 2, 2, false, "cycle COUNT BYTES", run_cycle },
     { "latency", 2, 2, false,
-      "latency COUNT BYTES [HELD HELD_BYTES] [--pause MS]", run_latency },
+      "latency COUNT BYTES [HELD HELD_BYTES] [--pause MS] [--marks]",
+      run_latency },
     { "latency", 4, 4, false, NULL, run_latency },
     { "touch-ram", 1, 1, true, "touch-ram BYTES", run_touch_ram },
 };
@@ -97,6 +99,7 @@ static void parse_options(int argc, char **argv)
         { "small-pages", no_argument, NULL, 'l' },
         { "threads", required_argument, NULL, 't' },
         { "until-eof", no_argument, NULL, 'e' },
+        { "marks", no_argument, NULL, 'k' },
         { "no-fill", no_argument, NULL, 'n' },
         { NULL, 0, NULL, 0 },
     };
@@ -127,6 +130,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 'e':
             options.until_eof = true;
+            break;
+        case 'k':
+            options.marks = true;
             break;
         case 'n':
             options.fill = false;

@@ -23,6 +23,7 @@ struct options {
     unsigned int pairs;
     bool small_pages;           /* of the RAM that bench compares with */
     unsigned int pause_ms;      /* between two cycles of latency */
+    bool marks;                 /* latency marks the kernel's trace */
     unsigned int threads;       /* 0: three per CPU */
 };
 
