@@ -188,6 +188,19 @@ static void test_status(void)
     fixture_fini(&f);
 }
 
+/* What is neither a MAP nor an UNMAP is not posted. */
+static void test_operation(void)
+{
+    Fixture f;
+
+    fixture_init(&f);
+    g_assert_false(post(&f, 1, 0, 1));
+    g_assert_false(post(&f, 1, XEN_HOSTMEM_OP_UNMAP + 1, 1));
+    xen_hostmem_ring_push(f.ring);
+    g_assert_cmpuint(f.page->req_prod, ==, 0);
+    fixture_fini(&f);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -197,5 +210,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ring/unexpected", test_unexpected);
     g_test_add_func("/ring/broken", test_broken);
     g_test_add_func("/ring/status", test_status);
+    g_test_add_func("/ring/operation", test_operation);
     return g_test_run();
 }

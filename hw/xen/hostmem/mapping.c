@@ -158,11 +158,11 @@ static void make_chunks(XenHostmemMapping *m)
     }
 }
 
-static bool post_chunk(XenHostmemChunk *c, uint8_t operation)
+static bool post_chunk(XenHostmemChunk *c, uint8_t operation,
+                       const uint32_t *refs, XenHostmemChunkState posted)
 {
     XenHostmemMapping *m = c->mapping;
     XenHostmemMappings *all = m->all;
-    bool map = operation == XEN_HOSTMEM_OP_MAP;
     XenHostmemRequest req = {
         .id = c->id,
         .offset = m->offset +
@@ -173,26 +173,36 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation)
         .live = xen_hostmem_blob_in_use(m->blob),
     };
 
-    if (!all->ops->post(all->ops_opaque, &req,
-                        map ? m->refs + c->first_page : NULL)) {
+    if (!all->ops->post(all->ops_opaque, &req, refs)) {
         return false;
     }
-    set_chunk(c, map ? MAP_POSTED : UNMAP_POSTED);
+    set_chunk(c, posted);
     g_hash_table_insert(all->by_id, &c->id, c);
     return true;
+}
+
+static bool post_map(XenHostmemChunk *c)
+{
+    return post_chunk(c, XEN_HOSTMEM_OP_MAP, c->mapping->refs + c->first_page,
+                      MAP_POSTED);
+}
+
+static bool post_unmap(XenHostmemChunk *c)
+{
+    return post_chunk(c, XEN_HOSTMEM_OP_UNMAP, NULL, UNMAP_POSTED);
 }
 
 /* Returns false if the ring is full and some chunks are left. */
 static bool post_chunks(XenHostmemMapping *m)
 {
-    uint8_t operation = is_being_undone(m) ? XEN_HOSTMEM_OP_UNMAP
-                                           : XEN_HOSTMEM_OP_MAP;
+    bool (*post_one)(XenHostmemChunk *) = is_being_undone(m) ? post_unmap
+                                                             : post_map;
     XenHostmemChunkState from = post_from(m);
 
     for (; m->nr_in[from]; m->next_chunk++) {
         XenHostmemChunk *c = &m->chunks[m->next_chunk];
 
-        if (c->state == from && !post_chunk(c, operation)) {
+        if (c->state == from && !post_one(c)) {
             return false;
         }
     }

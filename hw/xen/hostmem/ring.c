@@ -139,13 +139,22 @@ static bool alloc_refs(const XenHostmemRing *ring, uint32_t n, uint32_t *first)
 bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
                            const uint32_t *refs)
 {
-    bool map = req->operation == XEN_HOSTMEM_OP_MAP;
     struct xen_hostmem_request *wire;
     Slot *slot = find_free_slot(ring);
-    uint32_t first = 0;
+    uint32_t nr_refs, first = 0;
 
+    switch (req->operation) {
+    case XEN_HOSTMEM_OP_MAP:
+        nr_refs = req->nr_pages;
+        break;
+    case XEN_HOSTMEM_OP_UNMAP:
+        nr_refs = 0;
+        break;
+    default:
+        return false;
+    }
     if (!slot || RING_FULL(&ring->front) ||
-        (map && !alloc_refs(ring, req->nr_pages, &first))) {
+        (nr_refs && !alloc_refs(ring, nr_refs, &first))) {
         return false;
     }
 
@@ -153,12 +162,12 @@ bool xen_hostmem_ring_post(XenHostmemRing *ring, const XenHostmemRequest *req,
         .id = req->id,
         .operation = req->operation,
         .first = first,
-        .nr_refs = map ? req->nr_pages : 0,
+        .nr_refs = nr_refs,
     };
     ring->busy |= slot_bit(ring, slot);
-    if (map) {
-        ring->next_ref = first + req->nr_pages;
-        memcpy(ring->refs + first, refs, req->nr_pages * sizeof(*refs));
+    if (nr_refs) {
+        ring->next_ref = first + nr_refs;
+        memcpy(ring->refs + first, refs, nr_refs * sizeof(*refs));
     }
 
     wire = RING_GET_REQUEST(&ring->front, ring->front.req_prod_pvt);
