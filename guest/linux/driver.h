@@ -9,6 +9,7 @@
 
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/pm.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -18,7 +19,6 @@
 #include "hostmem.h"
 
 struct dentry;
-struct dev_pm_ops;
 struct pci_dev;
 struct seq_file;
 
