@@ -111,6 +111,11 @@ static int64_t peer_now(void *opaque)
     return p->now;
 }
 
+static bool peer_runs(void *opaque)
+{
+    return true;
+}
+
 static const XenHostmemOps peer_ops = {
     .import = peer_import,
     .release = peer_release,
@@ -121,6 +126,7 @@ static const XenHostmemOps peer_ops = {
     .settled = qemu_settled,
     .transition = peer_transition,
     .now_ms = peer_now,
+    .guest_runs = peer_runs,
 };
 
 /* Does the same as frontend_event(). */

@@ -277,6 +277,11 @@ static int64_t fake_now(void *opaque)
     return ((FakeGuest *)opaque)->now;
 }
 
+static bool fake_guest_runs(void *opaque)
+{
+    return !((FakeGuest *)opaque)->paused;
+}
+
 static const XenHostmemOps fake_ops = {
     .import = fake_import,
     .release = fake_release,
@@ -287,6 +292,7 @@ static const XenHostmemOps fake_ops = {
     .settled = fake_settled,
     .transition = fake_transition,
     .now_ms = fake_now,
+    .guest_runs = fake_guest_runs,
 };
 
 FakeGuest *fake_guest_new(void)
@@ -562,6 +568,11 @@ void fake_pass(FakeGuest *f, int64_t ms)
         }
         fake_check(f);
     }
+}
+
+void fake_sleep(FakeGuest *f, int64_t ms)
+{
+    f->now += ms;
 }
 
 /* Does the same as the BH in device.c. */

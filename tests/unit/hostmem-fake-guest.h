@@ -63,6 +63,7 @@ typedef struct FakeGuest {
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() detects mapped pages */
     bool busy;                          /* the main loop does not pump */
+    bool paused;                        /* the guest cannot run */
 
     /* The user of the window, unless it is the functions below: */
     XenHostmemSettled *on_settled;
@@ -114,6 +115,8 @@ void fake_answer_all(FakeGuest *f);
 
 /* Lets time pass, with a tick per second while the timer is armed. */
 void fake_pass(FakeGuest *f, int64_t ms);
+/* The host sleeps, or a debugger stops QEMU: time passes without a tick. */
+void fake_sleep(FakeGuest *f, int64_t ms);
 void fake_pump(FakeGuest *f);
 
 /* Has settled() been delivered for the blob since the last call? */

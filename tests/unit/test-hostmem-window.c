@@ -376,6 +376,68 @@ static void test_silent_guest(void)
     fake_guest_free(f);
 }
 
+/* R23: the limit counts only while the guest can run. */
+static void test_paused(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    fake_pass(f, XEN_HOSTMEM_MAP_LIMIT_MS - 1000);
+    f->paused = true;
+    fake_pass(f, 100 * XEN_HOSTMEM_MAP_LIMIT_MS);
+    f->paused = false;
+    g_assert_false(fake_take_settled(f, 1));
+    fake_answer_all(f);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+
+    /* A map that waits for its range. */
+    g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+    fake_pump(f);
+    g_assert_cmpint(fake_map(f, 2, 0, 4), ==, -EINPROGRESS);
+    f->paused = true;
+    fake_pass(f, 100 * XEN_HOSTMEM_WAIT_LIMIT_MS);
+    f->paused = false;
+    fake_answer_all(f);
+    g_assert_cmpint(f->blobs[2].use, ==, FAKE_IN_USE);
+
+    /* A driver that is Closing. */
+    fake_take_settled(f, 2);
+    fake_leaving(f);
+    g_assert_cmpint(fake_unmap(f, 2), ==, -EINPROGRESS);
+    fake_pump(f);
+    f->paused = true;
+    fake_pass(f, 100 * XEN_HOSTMEM_LEAVE_LIMIT_MS);
+    g_assert_false(fake_take_settled(f, 2));
+    f->paused = false;
+    fake_leave(f);
+    g_assert_true(fake_take_settled(f, 2));
+    g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==, 0);
+    fake_guest_free(f);
+}
+
+/* A tick that comes late counts for one period: the host has slept. */
+static void test_host_sleeps(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map(f, 1, 0, 4);
+    fake_pump(f);
+    for (int i = 1; i < XEN_HOSTMEM_MAP_LIMIT_MS / XEN_HOSTMEM_TICK_MS; i++) {
+        fake_sleep(f, 100 * XEN_HOSTMEM_MAP_LIMIT_MS);
+        fake_pass(f, 1000);
+        g_assert_cmpint(f->blobs[1].use, ==, FAKE_MAP_PENDING);
+    }
+    /* It does count: the guest ran all the time and did not answer. */
+    fake_pass(f, 1000);
+    g_assert_true(fake_take_settled(f, 1));
+    g_assert_cmpint(f->blobs[1].use, ==, FAKE_UNUSED);
+    fake_guest_free(f);
+}
+
 /* R21, R24: a crashed frontend's ranges stay unusable without proof. */
 static void test_crash(void)
 {
@@ -595,6 +657,8 @@ int main(int argc, char **argv)
     g_test_add_func("/window/remap-waits", test_remap_waits);
     g_test_add_func("/window/quarantine", test_quarantine);
     g_test_add_func("/window/silent-guest", test_silent_guest);
+    g_test_add_func("/window/paused", test_paused);
+    g_test_add_func("/window/host-sleeps", test_host_sleeps);
     g_test_add_func("/window/crash", test_crash);
     g_test_add_func("/window/stuck-closing", test_stuck_closing);
     g_test_add_func("/window/silent-then-closing", test_silent_then_closing);

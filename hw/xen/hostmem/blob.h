@@ -25,7 +25,7 @@ typedef struct XenHostmemBlob {
     XenHostmemMapping *mapping; /* NULL once it is unmapped or refused */
     XenHostmemWait wait;
     XenHostmemResult result;    /* WAIT_SETTLED only */
-    int64_t deadline;           /* ms; WAIT_MAP only */
+    int64_t deadline;           /* guest_ms (clock.h); WAIT_MAP only */
     GList link;                 /* in one of the queues below */
 } XenHostmemBlob;
 
@@ -53,7 +53,7 @@ void xen_hostmem_blob_forget(XenHostmemBlobs *blobs, XenHostmemBlob *b);
 
 /**
  * xen_hostmem_blob_wait_map: the GPU device waits for the blob to be mapped
- * @deadline: ms; replaces the deadline if it already waits
+ * @deadline: guest_ms; replaces the deadline if it already waits
  */
 void xen_hostmem_blob_wait_map(XenHostmemBlobs *blobs, XenHostmemBlob *b,
                                int64_t deadline);

@@ -122,6 +122,11 @@ static int64_t core_now_ms(void *opaque)
     return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 }
 
+static bool core_guest_runs(void *opaque)
+{
+    return qemu_xen_gnttab_peer_runs(XEN_DEVICE(opaque)->frontend_id);
+}
+
 const XenHostmemOps xen_hostmem_core_ops = {
     .import = core_import,
     .release = core_release,
@@ -132,4 +137,5 @@ const XenHostmemOps xen_hostmem_core_ops = {
     .settled = core_settled,
     .transition = core_transition,
     .now_ms = core_now_ms,
+    .guest_runs = core_guest_runs,
 };

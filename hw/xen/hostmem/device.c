@@ -16,13 +16,12 @@
 #include "device.h"
 #include "trace.h"
 
-#define TICK_MS 1000
-
 /* Main loop */
 
 static void start_timer(XenHostmem *h)
 {
-    timer_mod(h->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + TICK_MS);
+    timer_mod(h->timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + XEN_HOSTMEM_TICK_MS);
 }
 
 /*

@@ -50,6 +50,11 @@ typedef struct XenHostmemOps {
     void (*transition)(void *opaque, const XenHostmemTransition *t);
     /* Monotonic milliseconds. */
     int64_t (*now_ms)(void *opaque);
+    /*
+     * Can the guest run?  False while it is paused or suspended, so that it
+     * cannot answer.
+     */
+    bool (*guest_runs)(void *opaque);
 } XenHostmemOps;
 
 #endif

@@ -20,8 +20,9 @@ struct XenHostmemWindow {
     XenHostmemBlobs blobs;
     XenHostmemRetry retry;
     XenHostmemCounters counters;
+    XenHostmemClock clock;      /* for the time limits */
     bool vacated;               /* a waiting mapping's range may be free */
-    int64_t leave_deadline;     /* ms; for a Closing frontend */
+    int64_t leave_deadline;     /* guest_ms; for a Closing frontend */
 };
 
 /* Ranges */
@@ -254,6 +255,7 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
 
     w->size = size;
     w->leave_deadline = INT64_MAX;
+    w->clock.seen_ms = ops->now_ms(opaque);
     w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
     w->all.ops = ops;
     w->all.ops_opaque = opaque;
@@ -330,7 +332,8 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
 
     if (find_placed(w, xen_hostmem_mapping_range(m))) {
         xen_hostmem_blob_wait_map(&w->blobs, b,
-                                  now_ms(w) + XEN_HOSTMEM_WAIT_LIMIT_MS);
+                                  w->clock.guest_ms +
+                                  XEN_HOSTMEM_WAIT_LIMIT_MS);
         xen_hostmem_mapping_wait(m);
         wake(w);
         return -EINPROGRESS;
@@ -339,7 +342,8 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     place(w, m);
     if (m->state != XEN_HOSTMEM_STATE_TRAPPED) {
         xen_hostmem_blob_wait_map(&w->blobs, b,
-                                  now_ms(w) + XEN_HOSTMEM_MAP_LIMIT_MS);
+                                  w->clock.guest_ms +
+                                  XEN_HOSTMEM_MAP_LIMIT_MS);
         xen_hostmem_mappings_post(&w->all);
         return -EINPROGRESS;
     }
@@ -472,7 +476,7 @@ void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 void xen_hostmem_window_leaving(XenHostmemWindow *w)
 {
     if (w->all.accepting) {
-        w->leave_deadline = now_ms(w) + XEN_HOSTMEM_LEAVE_LIMIT_MS;
+        w->leave_deadline = w->clock.guest_ms + XEN_HOSTMEM_LEAVE_LIMIT_MS;
         wake(w);                /* for the timer */
     }
     w->all.accepting = false;
@@ -513,7 +517,8 @@ static void place_waiting(XenHostmemWindow *w)
         next = l->next;
         if (!find_placed(w, xen_hostmem_mapping_range(m))) {
             xen_hostmem_blob_wait_map(&w->blobs, m->blob,
-                                      now_ms(w) + XEN_HOSTMEM_MAP_LIMIT_MS);
+                                      w->clock.guest_ms +
+                                      XEN_HOSTMEM_MAP_LIMIT_MS);
             place(w, m);
         }
     }
@@ -545,7 +550,7 @@ void xen_hostmem_window_pump(XenHostmemWindow *w)
     deliver_settled(w);
 }
 
-static void refuse_late(XenHostmemWindow *w, int64_t now)
+static void refuse_late(XenHostmemWindow *w)
 {
     GList *l, *next;
 
@@ -553,7 +558,7 @@ static void refuse_late(XenHostmemWindow *w, int64_t now)
         XenHostmemBlob *b = l->data;
 
         next = l->next;
-        if (b->deadline <= now) {
+        if (b->deadline <= w->clock.guest_ms) {
             refuse(w, b->mapping);
         }
     }
@@ -585,11 +590,12 @@ static void retry_releases(XenHostmemWindow *w)
 
 bool xen_hostmem_window_tick(XenHostmemWindow *w)
 {
-    int64_t now = now_ms(w);
     bool again;
 
-    refuse_late(w, now);
-    if (w->leave_deadline <= now) {
+    xen_hostmem_clock_tick(&w->clock, now_ms(w),
+                           w->all.ops->guest_runs(w->all.ops_opaque));
+    refuse_late(w);
+    if (w->leave_deadline <= w->clock.guest_ms) {
         give_up_unmapping(w);
     }
     retry_releases(w);
@@ -597,7 +603,8 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
     xen_hostmem_window_pump(w);
     return again || !g_queue_is_empty(&w->blobs.maps) ||
            !g_queue_is_empty(&w->all.unproven) ||
-           (w->leave_deadline != INT64_MAX && now < w->leave_deadline);
+           (w->leave_deadline != INT64_MAX &&
+            w->clock.guest_ms < w->leave_deadline);
 }
 
 /* Inspection */

@@ -9,6 +9,7 @@
 #ifndef HW_XEN_HOSTMEM_WINDOW_H
 #define HW_XEN_HOSTMEM_WINDOW_H
 
+#include "clock.h"
 #include "ops.h"
 
 typedef struct XenHostmemWindow XenHostmemWindow;
@@ -30,6 +31,8 @@ typedef struct XenHostmemView {
     XenHostmemReason reason;    /* if it is trapped */
     bool shared_memory;         /* e.g. a ring; not a buffer of a device */
 } XenHostmemView;
+
+/* These limits count only while the guest can run (clock.h). */
 
 /* How long the guest may take to answer a MAP before it is refused (R23). */
 #define XEN_HOSTMEM_MAP_LIMIT_MS        30000
@@ -136,7 +139,8 @@ void xen_hostmem_window_pump(XenHostmemWindow *w);
  * xen_hostmem_window_tick: do the periodic work
  *
  * Applies time limits, retries the release of unproven imports, retries trapped
- * blobs, and pumps.  Returns true if it must be called again in about a second.
+ * blobs, and pumps.  Returns true if it must be called again after
+ * XEN_HOSTMEM_TICK_MS.
  */
 bool xen_hostmem_window_tick(XenHostmemWindow *w);
 

@@ -16,6 +16,7 @@
 #include "hw/xen/xen_native.h"
 #include "hw/xen/xen-dmabuf-grant.h"
 #include "hw/xen/interface/dmabuf-grant.h"
+#include "xen-domain.h"
 
 #undef XC_WANT_COMPAT_GNTTAB_API
 #include <sys/ioctl.h>
@@ -213,4 +214,7 @@ const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops = {
     .name = dmabuf_name,
     .import = dmabuf_import,
     .release = dmabuf_release,
+    .peer_runs = libxenctrl_peer_runs,
+    .table_pages = libxenctrl_table_pages,
+    .peer_p2m_pages = libxenctrl_peer_p2m_pages,
 };

@@ -20,10 +20,18 @@ struct gnttab_dmabuf_ops {
                   uint32_t nr_pages, uint32_t *refs, uint64_t *handle);
     int (*release)(XenDmabufGranter *granter, uint64_t handle,
                    bool confirmed);
+    bool (*peer_runs)(uint32_t domid);
+    uint64_t (*table_pages)(void);
+    uint64_t (*peer_p2m_pages)(uint32_t domid);
 };
 
 /* For real Xen (not emulated by QEMU): hw/xen/xen-dmabuf-operations.c */
 extern const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops;
+
+static inline bool qemu_xen_gnttab_has_dmabuf(void)
+{
+    return xen_gnttab_ops && xen_gnttab_ops->dmabuf;
+}
 
 /**
  * qemu_xen_gnttab_dmabuf_open: open the provider of this kernel
@@ -33,7 +41,7 @@ extern const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops;
  */
 static inline XenDmabufGranter *qemu_xen_gnttab_dmabuf_open(Error **errp)
 {
-    if (!xen_gnttab_ops || !xen_gnttab_ops->dmabuf) {
+    if (!qemu_xen_gnttab_has_dmabuf()) {
         error_setg(errp, "this Xen backend cannot grant dma-bufs");
         return NULL;
     }
@@ -96,6 +104,41 @@ static inline int qemu_xen_gnttab_dmabuf_release(XenDmabufGranter *granter,
                                                  bool confirmed)
 {
     return xen_gnttab_ops->dmabuf->release(granter, handle, confirmed);
+}
+
+/**
+ * qemu_xen_gnttab_peer_runs: can the domain run?
+ *
+ * False while it is paused, suspended, or being destroyed.  True if that is not
+ * known.
+ */
+static inline bool qemu_xen_gnttab_peer_runs(uint32_t domid)
+{
+    return !qemu_xen_gnttab_has_dmabuf() ||
+           xen_gnttab_ops->dmabuf->peer_runs(domid);
+}
+
+/**
+ * qemu_xen_gnttab_table_pages: number of entries of this domain's grant table
+ *
+ * Counts what the table may grow to.  Returns 0 if that is not known.
+ */
+static inline uint64_t qemu_xen_gnttab_table_pages(void)
+{
+    return qemu_xen_gnttab_has_dmabuf() ? xen_gnttab_ops->dmabuf->table_pages()
+                                        : 0;
+}
+
+/**
+ * qemu_xen_gnttab_peer_p2m_pages: pages that Xen has for the domain's p2m
+ *
+ * The p2m are the tables of its physical address space.  Returns 0 if that is
+ * not known.
+ */
+static inline uint64_t qemu_xen_gnttab_peer_p2m_pages(uint32_t domid)
+{
+    return qemu_xen_gnttab_has_dmabuf() ?
+           xen_gnttab_ops->dmabuf->peer_p2m_pages(domid) : 0;
 }
 
 #endif
