@@ -30,6 +30,7 @@ REQUESTS = (1, 4, 16, 64, 256, 1024)
 # Reasons for blobs to be trapped: they end with room, with time, or never.
 WHYS = ("quota", "table-full", "not-exportable")
 STEPS = ("map", "unmap", "tick", "burst", "reset")
+WAIT_STEPS = ("wait", "wait-tick", "wait-end")   # of maps that wait for their range
 BURST = 64              # maps before the guest answers any; as in window-cost.c
 
 # Use the same memcpy and memset on all CPUs: only the baseline variant. Without ERMS, since
@@ -86,11 +87,24 @@ def raise_limit():
 
 def profile(pages, others, trapped, why, gref_pages=GREF_PAGES):
     """({step: {function: instructions}}, number of requests for the map)."""
+    steps, output = run(STEPS, pages, others, trapped, why, gref_pages)
+    assert set(steps) >= set(STEPS) - {"burst"}, steps.keys()
+    return steps, int(re.search(r"requests (\d+)", output)[1])
+
+
+def waiters(quarantined, waiting):
+    """{step: instructions} of maps that wait for the ranges of quarantined blobs."""
+    steps, _output = run(WAIT_STEPS, "waiters", quarantined, waiting)
+    return {s: sum(steps[s].values()) for s in WAIT_STEPS}
+
+
+def run(wanted, *arguments):
+    """({step: {function: instructions}} of the steps that are wanted, output)."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--compress-pos=no",
              f"--callgrind-out-file={folder}/out", PROGRAM,
-             *(str(a) for a in (pages, others, trapped, why, gref_pages))],
+             *(str(a) for a in arguments)],
             env={"PATH": os.environ["PATH"], "GLIBC_TUNABLES": TUNABLES,
                  "LC_ALL": "C"}, preexec_fn=raise_limit, check=False, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -100,10 +114,9 @@ def profile(pages, others, trapped, why, gref_pages=GREF_PAGES):
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), encoding="utf-8") as f:
                 what, costs = parse(f.read())
-            if what in STEPS:
+            if what in wanted:
                 steps[what] = {n: c for n, c in costs.items() if not is_peer(n)}
-    assert set(steps) >= set(STEPS) - {"burst"}, steps.keys()
-    return steps, int(re.search(r"requests (\d+)", done.stdout)[1])
+    return steps, done.stdout
 
 
 def scenarios():
@@ -226,6 +239,10 @@ def check():
         for step in ("map", "unmap"):
             hold(f"{step}-among-1000-{name}", many[step], 1.5 * alone[step])
         hold(f"burst-among-1000-{name}", many["burst"], 3 * BURST * alone["map"])
+    # One tick retries a bounded number of releases, and looks at each map that waits.
+    few, many = waiters(200, 100), waiters(2000, 1000)
+    for step in WAIT_STEPS:
+        hold(f"{step}-growth", many[step], 15 * few[step])
     # Each page costs the copy of a reference, which takes about two instructions.
     large = costs(16384, 0, 0, WHYS[-1])
     hold("map-per-page", large["map"] - alone["map"], 2 * 16384)

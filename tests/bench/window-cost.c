@@ -31,6 +31,7 @@ typedef struct Peer {
     bool woken;
     unsigned unsettled;         /* calls for which settled() is due */
     uint32_t table_full_at;     /* imports of that many pages fail */
+    bool proves;                /* that the guest has nothing mapped */
     uint64_t next_handle;
     uint64_t requests;
     int64_t now;
@@ -61,7 +62,9 @@ static int peer_import(void *opaque, int dmabuf, uint32_t nr_pages,
 
 static int peer_release(void *opaque, uint64_t handle, bool confirmed)
 {
-    return confirmed ? 0 : -EBUSY;
+    Peer *p = opaque;
+
+    return confirmed || p->proves ? 0 : -EBUSY;
 }
 
 static void peer_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
@@ -355,6 +358,59 @@ static void peer_measure_reset(const Scenario *s)
     peer_end("reset");
 }
 
+/* Blobs of a page each that a driver left mapped when it crashed. */
+static void peer_quarantine(Peer *p, uint64_t blobs)
+{
+    for (uint64_t i = 0; i < blobs; i++) {
+        peer_map(p, i + 1, i, 1, true);
+    }
+    xen_hostmem_window_left(p->w, false);
+    for (uint64_t i = 0; i < blobs; i++) {
+        g_assert_cmpint(xen_hostmem_window_unmap(p->w, i + 1), ==, 0);
+    }
+    peer_run(p);
+}
+
+/*
+ * Maps that wait for quarantined ranges: to ask for them, a tick meanwhile, and
+ * the ticks at the end of the quarantine.
+ */
+static void peer_measure_waiters(uint64_t quarantined, uint64_t waiting)
+{
+    Scenario s = { .pages = 1, .others = 0, .trapped = quarantined,
+                   .why = "not-exportable", .gref_pages = 16 };
+    Peer p;
+
+    peer_init(&p, &s);
+    peer_quarantine(&p, quarantined);
+    peer_begin();
+    for (uint64_t i = 0; i < waiting; i++) {
+        peer_ask(&p, UINT32_MAX - i, i, 1, true);
+    }
+    peer_end("wait");
+    g_assert_cmpuint(p.unsettled, ==, waiting);
+
+    p.woken = false;
+    p.now += 1000;
+    peer_begin();
+    CALLGRIND_TOGGLE_COLLECT;
+    xen_hostmem_window_tick(p.w);
+    CALLGRIND_TOGGLE_COLLECT;
+    peer_end("wait-tick");
+    g_assert_cmpuint(p.unsettled, ==, waiting);
+
+    p.proves = true;
+    peer_begin();
+    for (int i = 0; p.unsettled && i < 100; i++) {
+        p.now += 1;             /* no limit expires */
+        CALLGRIND_TOGGLE_COLLECT;
+        xen_hostmem_window_tick(p.w);
+        CALLGRIND_TOGGLE_COLLECT;
+    }
+    peer_end("wait-end");
+    g_assert_cmpuint(p.unsettled, ==, 0);
+}
+
 static void peer_measure(const Scenario *s)
 {
     uint64_t at;
@@ -400,9 +456,15 @@ int main(int argc, char **argv)
 {
     Scenario s;
 
+    if (argc == 4 && !strcmp(argv[1], "waiters")) {
+        peer_measure_waiters(g_ascii_strtoull(argv[2], NULL, 0),
+                             g_ascii_strtoull(argv[3], NULL, 0));
+        return 0;
+    }
     if (argc != 6) {
         fprintf(stderr, "usage: %s PAGES OTHERS TRAPPED WHY GREF-PAGES\n"
-                "WHY: quota, table-full or not-exportable\n", argv[0]);
+                "       %s waiters QUARANTINED WAITING\n"
+                "WHY: quota, table-full or not-exportable\n", argv[0], argv[0]);
         return 2;
     }
     s = (Scenario) {

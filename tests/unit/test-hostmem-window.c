@@ -323,6 +323,37 @@ static void test_remap_waits(void)
     fake_guest_free(f);
 }
 
+/* A map waits for all mappings in its range, others meanwhile for theirs. */
+static void test_wait_for_several(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    for (uint32_t blob = 1; blob <= 4; blob++) {
+        fake_map_granted(f, blob, 2 * blob, 2);
+    }
+    for (uint32_t blob = 1; blob <= 4; blob++) {
+        g_assert_cmpint(fake_unmap(f, blob), ==, -EINPROGRESS);
+    }
+    fake_pump(f);
+    g_assert_cmpint(fake_map(f, 5, 3, 4), ==, -EINPROGRESS);    /* 1, 2, 3 */
+    g_assert_cmpint(fake_map(f, 6, 9, 4), ==, -EINPROGRESS);    /* 4 */
+    g_assert_cmpint(fake_map(f, 7, 6, 3), ==, -EEXIST);         /* 5 */
+    g_assert_cmpint(fake_map(f, 7, 7, 2), ==, -EINPROGRESS);    /* 3, 4 */
+    g_assert_cmpint(fake_unmap(f, 7), ==, 0);
+    fake_answer_nth(f, 3, XEN_HOSTMEM_OK);                      /* 4 is gone */
+    fake_answer_nth(f, 3, XEN_HOSTMEM_OK);                      /* 6 */
+    g_assert_true(fake_take_settled(f, 6));
+    fake_answer_nth(f, 1, XEN_HOSTMEM_OK);                      /* 2 is gone */
+    fake_answer_nth(f, 0, XEN_HOSTMEM_OK);                      /* 1 is gone */
+    g_assert_cmpuint(g_queue_get_length(&f->posted), ==, 1);
+    fake_answer(f, XEN_HOSTMEM_OK);                             /* 3 is gone */
+    fake_answer(f, XEN_HOSTMEM_OK);
+    g_assert_true(fake_take_settled(f, 5));
+    g_assert_cmpuint(fake_granted(f), ==, 8);
+    fake_guest_free(f);
+}
+
 /* The frontend cannot unmap: a map there waits, then is refused (I1). */
 static void test_quarantine(void)
 {
@@ -655,6 +686,7 @@ int main(int argc, char **argv)
     g_test_add_func("/window/unmap-while-mapping", test_unmap_while_mapping);
     g_test_add_func("/window/unmap-before-post", test_unmap_before_post);
     g_test_add_func("/window/remap-waits", test_remap_waits);
+    g_test_add_func("/window/wait-for-several", test_wait_for_several);
     g_test_add_func("/window/quarantine", test_quarantine);
     g_test_add_func("/window/silent-guest", test_silent_guest);
     g_test_add_func("/window/paused", test_paused);

@@ -14,6 +14,9 @@
 #define STUCK           XEN_HOSTMEM_CHUNK_STUCK
 #define LOST            XEN_HOSTMEM_CHUNK_LOST
 
+/* Each is a system call. */
+#define RELEASES_PER_TICK   1024
+
 void xen_hostmem_mappings_init(XenHostmemMappings *all)
 {
     all->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
@@ -43,6 +46,8 @@ XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
     m->nr_pages = xen_hostmem_nr_pages(buf->size);
     m->buf = *buf;
     m->link.data = m;
+    m->blocked_link.data = m;
+    g_queue_init(&m->blocked);
     return m;
 }
 
@@ -386,9 +391,17 @@ void xen_hostmem_mapping_give_up(XenHostmemMapping *m)
     release(m, false);
 }
 
-void xen_hostmem_mapping_retry_release(XenHostmemMapping *m)
+void xen_hostmem_mappings_retry_releases(XenHostmemMappings *all)
 {
-    release(m, false);
+    guint n = MIN(all->unproven.length, RELEASES_PER_TICK);
+
+    for (; n; n--) {
+        XenHostmemMapping *m = g_queue_peek_head(&all->unproven);
+
+        g_queue_unlink(&all->unproven, &m->link);
+        g_queue_push_tail_link(&all->unproven, &m->link);
+        release(m, false);
+    }
 }
 
 void xen_hostmem_mapping_free(XenHostmemMapping *m)

@@ -71,6 +71,11 @@ struct XenHostmemMapping {
     GQueue *queue;              /* one of XenHostmemMappings, or NULL */
     GList link;
 
+    /* For ranges.c: */
+    GQueue blocked;             /* WAITING mappings that wait for this one */
+    GQueue *blocked_in;         /* WAITING: the queue where it waits */
+    GList blocked_link;
+
     /* While granted: */
     uint64_t handle;
     uint32_t *refs;             /* freed once all pages are mapped */
@@ -124,6 +129,14 @@ void xen_hostmem_mappings_reply(XenHostmemMappings *all,
                                 const XenHostmemReply *reply);
 
 /**
+ * xen_hostmem_mappings_retry_releases: try again to release unproven imports
+ *
+ * Tries at most as many as the main loop can afford in one tick, the one that
+ * was tried longest ago first.
+ */
+void xen_hostmem_mappings_retry_releases(XenHostmemMappings *all);
+
+/**
  * xen_hostmem_mapping_new: create a mapping: WAITING, and in no queue
  * @buf: copied; takes ownership of buf->dmabuf
  */
@@ -165,11 +178,6 @@ void xen_hostmem_mapping_abandon(XenHostmemMapping *m, bool clean);
  * @m is UNMAPPING.
  */
 void xen_hostmem_mapping_give_up(XenHostmemMapping *m);
-
-/**
- * xen_hostmem_mapping_retry_release: try again to release an unproven import
- */
-void xen_hostmem_mapping_retry_release(XenHostmemMapping *m);
 
 typedef struct XenHostmemRange {
     uint64_t offset, end;       /* bytes */

@@ -2,114 +2,34 @@
 /*
  * Xen hostmem: the window: which blob is mapped where
  *
- * This file implements the ranges, the GPU device's calls, and the effects of a
- * frontend connecting and leaving.  mapping.c has the state machine of one
- * mapping.
+ * This file implements the GPU device's calls, and the effects of a frontend
+ * connecting and leaving.  mapping.c has the state machine of one mapping,
+ * ranges.c finds it.
  */
 
 #include "qemu/osdep.h"
 #include "window.h"
 #include "blob.h"
 #include "mapping.h"
+#include "ranges.h"
 #include "retry.h"
 
 struct XenHostmemWindow {
     uint64_t size;              /* bytes */
-    GTree *placed;              /* mappings by range: all but those WAITING */
+    XenHostmemRanges ranges;
     XenHostmemMappings all;
     XenHostmemBlobs blobs;
     XenHostmemRetry retry;
     XenHostmemCounters counters;
     XenHostmemClock clock;      /* for the time limits */
-    bool vacated;               /* a waiting mapping's range may be free */
     int64_t leave_deadline;     /* guest_ms; for a Closing frontend */
 };
-
-/* Ranges */
-
-/*
- * Placed mappings never overlap, so comparing overlapping ranges as equal is a
- * valid order, and a search finds a mapping that overlaps a given range.
- */
-static gint compare_ranges(XenHostmemRange a, XenHostmemRange b)
-{
-    return a.end <= b.offset ? -1 : a.offset >= b.end ? 1 : 0;
-}
-
-static gint compare_mappings(gconstpointer a, gconstpointer b, gpointer unused)
-{
-    return compare_ranges(xen_hostmem_mapping_range(a),
-                          xen_hostmem_mapping_range(b));
-}
-
-static gint search_mapping(gconstpointer mapping, gconstpointer range)
-{
-    return compare_ranges(*(const XenHostmemRange *)range,
-                          xen_hostmem_mapping_range(mapping));
-}
-
-static XenHostmemMapping *find_placed(XenHostmemWindow *w, XenHostmemRange r)
-{
-    return g_tree_search(w->placed, search_mapping, &r);
-}
-
-static gboolean collect(gpointer mapping, gpointer value, gpointer list)
-{
-    g_ptr_array_add(list, mapping);
-    return false;
-}
-
-/* A copy, for loops that may free mappings. */
-static GPtrArray *list_placed(XenHostmemWindow *w)
-{
-    GPtrArray *list = g_ptr_array_new();
-
-    g_tree_foreach(w->placed, collect, list);
-    return list;
-}
 
 static bool range_is_valid(const XenHostmemWindow *w, uint64_t offset,
                            uint64_t size)
 {
     return size && offset % XEN_HOSTMEM_PAGE_SIZE == 0 && offset < w->size &&
            size <= w->size - offset;
-}
-
-/* Is another blob mapped in the range, or waiting to be mapped there? */
-static bool range_is_taken(XenHostmemWindow *w, XenHostmemRange r)
-{
-    XenHostmemMapping *m = find_placed(w, r);
-
-    /*
-     * The search finds one of possibly several placed mappings in the range.
-     * Check the others only if that one is being removed.
-     */
-    if (m && xen_hostmem_state_is_wanted(m->state)) {
-        return true;
-    }
-    if (m) {
-        g_autoptr(GPtrArray) placed = list_placed(w);
-
-        for (guint i = 0; i < placed->len; i++) {
-            m = placed->pdata[i];
-            if (xen_hostmem_state_is_wanted(m->state) &&
-                !compare_ranges(xen_hostmem_mapping_range(m), r)) {
-                return true;
-            }
-        }
-    }
-    for (GList *l = w->all.waiting.head; l; l = l->next) {
-        if (!compare_ranges(xen_hostmem_mapping_range(l->data), r)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void place(XenHostmemWindow *w, XenHostmemMapping *m)
-{
-    g_tree_insert(w->placed, m, m);
-    xen_hostmem_mapping_serve(m);
 }
 
 static int64_t now_ms(XenHostmemWindow *w)
@@ -188,15 +108,11 @@ static void on_unmapped(XenHostmemWindow *w, XenHostmemMapping *m)
     }
 }
 
-static void on_gone(XenHostmemWindow *w, XenHostmemMapping *m, bool placed)
+static void on_gone(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     on_unmapped(w, m);
-    if (placed) {
-        g_tree_remove(w->placed, m);
-        if (!g_queue_is_empty(&w->all.waiting)) {
-            w->vacated = true;
-            wake(w);
-        }
+    if (xen_hostmem_ranges_remove(&w->ranges, m)) {
+        wake(w);
     }
     xen_hostmem_mapping_free(m);
 }
@@ -224,6 +140,10 @@ static void xen_hostmem_window_changed(void *opaque, XenHostmemMapping *m,
                                    now_ms(w));
         wake(w);
     }
+    if (xen_hostmem_state_is_wanted(t->from) &&
+        !xen_hostmem_state_is_wanted(t->to)) {
+        xen_hostmem_ranges_unwant(&w->ranges, m);
+    }
     switch (t->to) {
     case XEN_HOSTMEM_STATE_MAPPED:
         on_mapped(w, m);
@@ -237,7 +157,7 @@ static void xen_hostmem_window_changed(void *opaque, XenHostmemMapping *m,
         wake(w);                /* start the timer, to retry the release */
         break;
     case XEN_HOSTMEM_STATE_GONE:
-        on_gone(w, m, t->from != XEN_HOSTMEM_STATE_WAITING);
+        on_gone(w, m);
         break;
     default:
         break;
@@ -256,7 +176,7 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
     w->size = size;
     w->leave_deadline = INT64_MAX;
     w->clock.seen_ms = ops->now_ms(opaque);
-    w->placed = g_tree_new_full(compare_mappings, NULL, NULL, NULL);
+    xen_hostmem_ranges_init(&w->ranges);
     w->all.ops = ops;
     w->all.ops_opaque = opaque;
     w->all.changed = xen_hostmem_window_changed;
@@ -270,7 +190,7 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
 
 void xen_hostmem_window_free(XenHostmemWindow *w)
 {
-    g_autoptr(GPtrArray) placed = list_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_ranges_list(&w->ranges);
 
     for (guint i = 0; i < placed->len; i++) {
         xen_hostmem_mapping_free(placed->pdata[i]);
@@ -278,7 +198,7 @@ void xen_hostmem_window_free(XenHostmemWindow *w)
     while (!g_queue_is_empty(&w->all.waiting)) {
         xen_hostmem_mapping_free(g_queue_peek_head(&w->all.waiting));
     }
-    g_tree_destroy(w->placed);
+    xen_hostmem_ranges_destroy(&w->ranges);
     xen_hostmem_mappings_destroy(&w->all);
     xen_hostmem_blobs_destroy(&w->blobs);
     g_free(w);
@@ -300,12 +220,13 @@ static int check_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     if (!range_is_valid(w, offset, size)) {
         return -EINVAL;
     }
-    if (g_tree_nnodes(w->placed) + w->all.waiting.length >=
+    if (xen_hostmem_ranges_placed(&w->ranges) + w->all.waiting.length >=
         XEN_HOSTMEM_MAX_BLOBS) {
         return -ENOSPC;
     }
     if (xen_hostmem_blob_find(&w->blobs, blob) ||
-        range_is_taken(w, xen_hostmem_range(offset, size))) {
+        xen_hostmem_ranges_is_taken(&w->ranges,
+                                    xen_hostmem_range(offset, size))) {
         return -EEXIST;
     }
     return 0;
@@ -330,7 +251,9 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
     b = xen_hostmem_blob_new(&w->blobs, blob);
     m = b->mapping = xen_hostmem_mapping_new(&w->all, b, offset, buf);
 
-    if (find_placed(w, xen_hostmem_mapping_range(m))) {
+    xen_hostmem_ranges_add(&w->ranges, m);
+
+    if (!xen_hostmem_ranges_place(&w->ranges, m)) {
         xen_hostmem_blob_wait_map(&w->blobs, b,
                                   w->clock.guest_ms +
                                   XEN_HOSTMEM_WAIT_LIMIT_MS);
@@ -339,7 +262,7 @@ int xen_hostmem_window_map(XenHostmemWindow *w, uint32_t blob, uint64_t offset,
         return -EINPROGRESS;
     }
 
-    place(w, m);
+    xen_hostmem_mapping_serve(m);
     if (m->state != XEN_HOSTMEM_STATE_TRAPPED) {
         xen_hostmem_blob_wait_map(&w->blobs, b,
                                   w->clock.guest_ms +
@@ -418,7 +341,7 @@ void xen_hostmem_window_reset(XenHostmemWindow *w)
     while (!g_queue_is_empty(&w->all.waiting)) {
         drop(w, g_queue_peek_head(&w->all.waiting));
     }
-    placed = list_placed(w);
+    placed = xen_hostmem_ranges_list(&w->ranges);
     for (guint i = 0; i < placed->len; i++) {
         drop(w, placed->pdata[i]);
     }
@@ -433,7 +356,8 @@ void *xen_hostmem_window_host(XenHostmemWindow *w, uint64_t offset,
     XenHostmemMapping *m;
     uint64_t at;
 
-    m = find_placed(w, (XenHostmemRange) { offset, offset + 1 });
+    m = xen_hostmem_ranges_find(&w->ranges,
+                                (XenHostmemRange) { offset, offset + 1 });
     if (!m || !xen_hostmem_state_is_wanted(m->state)) {
         return NULL;
     }
@@ -461,7 +385,7 @@ static void serve_trapped(GPtrArray *placed, bool rings)
 
 void xen_hostmem_window_arrived(XenHostmemWindow *w, uint32_t max_pages)
 {
-    g_autoptr(GPtrArray) placed = list_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_ranges_list(&w->ranges);
 
     w->all.accepting = true;
     w->all.max_pages = max_pages;
@@ -484,7 +408,7 @@ void xen_hostmem_window_leaving(XenHostmemWindow *w)
 
 void xen_hostmem_window_left(XenHostmemWindow *w, bool clean)
 {
-    g_autoptr(GPtrArray) placed = list_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_ranges_list(&w->ranges);
 
     w->all.accepting = false;
     w->leave_deadline = INT64_MAX;
@@ -505,22 +429,15 @@ void xen_hostmem_window_post(XenHostmemWindow *w)
 
 /* The main loop */
 
-/* Place the waiting mappings whose range has become free. */
-static void place_waiting(XenHostmemWindow *w)
+/* Serve the waiting mappings whose range has become free. */
+static void serve_freed(XenHostmemWindow *w)
 {
-    GList *l, *next;
+    XenHostmemMapping *m;
 
-    w->vacated = false;
-    for (l = w->all.waiting.head; l; l = next) {
-        XenHostmemMapping *m = l->data;
-
-        next = l->next;
-        if (!find_placed(w, xen_hostmem_mapping_range(m))) {
-            xen_hostmem_blob_wait_map(&w->blobs, m->blob,
-                                      w->clock.guest_ms +
-                                      XEN_HOSTMEM_MAP_LIMIT_MS);
-            place(w, m);
-        }
+    while ((m = xen_hostmem_ranges_place_freed(&w->ranges))) {
+        xen_hostmem_blob_wait_map(&w->blobs, m->blob,
+                                  w->clock.guest_ms + XEN_HOSTMEM_MAP_LIMIT_MS);
+        xen_hostmem_mapping_serve(m);
     }
 }
 
@@ -540,9 +457,7 @@ static void deliver_settled(XenHostmemWindow *w)
 
 void xen_hostmem_window_pump(XenHostmemWindow *w)
 {
-    while (w->vacated) {
-        place_waiting(w);
-    }
+    serve_freed(w);
     if (xen_hostmem_retry_due(&w->retry)) {
         xen_hostmem_retry(&w->retry, &w->all);
     }
@@ -567,7 +482,7 @@ static void refuse_late(XenHostmemWindow *w)
 /* Do not wait any longer for a frontend that has been Closing for too long. */
 static void give_up_unmapping(XenHostmemWindow *w)
 {
-    g_autoptr(GPtrArray) placed = list_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_ranges_list(&w->ranges);
 
     for (guint i = 0; i < placed->len; i++) {
         XenHostmemMapping *m = placed->pdata[i];
@@ -575,16 +490,6 @@ static void give_up_unmapping(XenHostmemWindow *w)
         if (m->state == XEN_HOSTMEM_STATE_UNMAPPING) {
             xen_hostmem_mapping_give_up(m);
         }
-    }
-}
-
-static void retry_releases(XenHostmemWindow *w)
-{
-    GList *l, *next;
-
-    for (l = w->all.unproven.head; l; l = next) {
-        next = l->next;
-        xen_hostmem_mapping_retry_release(l->data);
     }
 }
 
@@ -598,7 +503,7 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
     if (w->leave_deadline <= w->clock.guest_ms) {
         give_up_unmapping(w);
     }
-    retry_releases(w);
+    xen_hostmem_mappings_retry_releases(&w->all);
     again = xen_hostmem_retry(&w->retry, &w->all);
     xen_hostmem_window_pump(w);
     return again || !g_queue_is_empty(&w->blobs.maps) ||
@@ -632,7 +537,7 @@ void xen_hostmem_window_foreach(XenHostmemWindow *w,
                                               const XenHostmemView *view),
                                 void *opaque)
 {
-    g_autoptr(GPtrArray) placed = list_placed(w);
+    g_autoptr(GPtrArray) placed = xen_hostmem_ranges_list(&w->ranges);
 
     for (guint i = 0; i < placed->len; i++) {
         visit_mapping(placed->pdata[i], visit, opaque);
