@@ -198,6 +198,7 @@ static bool fake_post(void *opaque, const XenHostmemRequest *req,
     if (g_queue_get_length(&f->posted) == FAKE_SLOTS) {
         return false;
     }
+    f->live_maps += req->live && req->operation == XEN_HOSTMEM_OP_MAP;
     posted = g_new0(FakeRequest, 1);
     posted->req = *req;
     if (refs) {

@@ -50,6 +50,7 @@ typedef struct FakeGuest {
     bool connected;
     bool leaving;                       /* Closing, with all still mapped */
     unsigned pushed;
+    unsigned live_maps;                 /* posted; each stops its CPUs */
     bool woken, ticking;                /* BH scheduled, timer armed */
     int64_t now;
     GArray *settled;                    /* blobs passed to settled() */

@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "hw/xen/hostmem/retry.h"
 #include "hostmem-fake-guest.h"
 
 #define PAGES(n) ((n) * (uint64_t)XEN_HOSTMEM_PAGE_SIZE)
@@ -494,6 +495,78 @@ static void test_granted_only_stuck(void)
     fake_guest_free(f);
 }
 
+/* Two programs map and unmap more than the quota holds, as fast as they can. */
+static void fight_for_quota(FakeGuest *f, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        for (uint32_t blob = 1; blob <= 2; blob++) {
+            if (fake_unmap(f, blob) == -EINPROGRESS) {
+                fake_pump(f);
+                fake_answer_all(f);
+            }
+            if (fake_map(f, blob, 16 * blob, 10) == -EINPROGRESS) {
+                fake_answer_all(f);
+            }
+        }
+    }
+}
+
+/* The guest's CPUs are not stopped more often than the limit allows. */
+static void test_stops(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map(f, 1, 16, 10));
+    g_assert_cmpint(fake_map(f, 2, 32, 10), ==, 0);
+    fight_for_quota(f, 1000);
+    /* The last blob may exceed the limit by its other two requests. */
+    g_assert_cmpuint(f->live_maps, <=, XEN_HOSTMEM_STOPS_PER_S + 2);
+    g_assert_cmpuint(f->live_maps, >=, XEN_HOSTMEM_STOPS_PER_S / 2);
+    for (unsigned second = 1; second <= 10; second++) {
+        fake_pass(f, 1000);
+        fake_answer_all(f);
+        fight_for_quota(f, 100);
+        g_assert_cmpuint(f->live_maps, <=,
+                         (second + 1) * XEN_HOSTMEM_STOPS_PER_S + 2);
+    }
+    /* In the end, one of them is granted. */
+    fake_pass(f, 2000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 10);
+    fake_guest_free(f);
+}
+
+/* A blob that waits for the limit is granted later, without another cause. */
+static void test_stops_later(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    expect_granted(f, fake_map(f, 1, 16, 10));
+    g_assert_cmpint(fake_map(f, 2, 32, 10), ==, 0);
+    while (f->live_maps < XEN_HOSTMEM_STOPS_PER_S) {
+        fight_for_quota(f, 1);
+    }
+    fake_unmap(f, 1);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_unmap(f, 2);
+    fake_pump(f);
+    fake_answer_all(f);
+    expect_granted(f, fake_map_ring(f, 3, 0, 10));
+    g_assert_cmpint(fake_map(f, 4, 10, 10), ==, 0);
+    g_assert_cmpint(fake_map_ring(f, 5, 20, 10), ==, 0);
+    /* There is room for one of the two, and the limit of rings is separate. */
+    unmap_granted(f, 3);
+    g_assert_cmpuint(f->frames[10], ==, 0);
+    g_assert_cmpuint(f->frames[20], !=, 0);
+    unmap_granted(f, 5);
+    g_assert_cmpuint(fake_granted(f), ==, 0);
+    fake_pass(f, 1000);
+    fake_answer_all(f);
+    g_assert_cmpuint(f->frames[10], !=, 0);
+    fake_guest_free(f);
+}
+
 static void collect(void *opaque, const XenHostmemView *view)
 {
     g_array_append_val((GArray *)opaque, *view);
@@ -550,6 +623,8 @@ int main(int argc, char **argv)
     g_test_add_func("/room/unmap-storm", test_unmap_storm);
     g_test_add_func("/room/one-at-a-time", test_one_at_a_time);
     g_test_add_func("/room/late-lack", test_late_lack);
+    g_test_add_func("/room/stops", test_stops);
+    g_test_add_func("/room/stops-later", test_stops_later);
     g_test_add_func("/room/slow-lack", test_slow_lack);
     g_test_add_func("/room/quota-after-refusal", test_quota_after_refusal);
     g_test_add_func("/room/ring-without-descriptors",

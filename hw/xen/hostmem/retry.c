@@ -13,6 +13,7 @@
 void xen_hostmem_retry_released(XenHostmemRetry *r, bool unmapped, int64_t now)
 {
     r->quota_returned = true;
+    r->stops_limit = false;     /* there may be room for the other kind */
     if (unmapped) {
         /*
          * This may also have freed what other blobs lack.  Limit the rate: the
@@ -30,17 +31,49 @@ void xen_hostmem_retry_helped(XenHostmemRetry *r)
 
 bool xen_hostmem_retry_due(const XenHostmemRetry *r)
 {
-    return r->quota_returned || r->guest_has_room;
+    return (r->quota_returned || r->guest_has_room) && !r->stops_limit;
 }
+
+/* Stops of the guest's CPUs */
+
+static uint64_t *stops_of(XenHostmemStops *stops, const XenHostmemMapping *m)
+{
+    return xen_hostmem_mapping_is_ring(m) ? &stops->rings : &stops->others;
+}
+
+static bool may_stop(XenHostmemStops *stops, const XenHostmemMapping *m)
+{
+    return *stops_of(stops, m) < XEN_HOSTMEM_STOPS_PER_S * 1000;
+}
+
+static void count_stops(XenHostmemStops *stops, const XenHostmemMapping *m)
+{
+    uint32_t pages = MIN(m->all->max_pages, XEN_HOSTMEM_STOP_PAGES);
+
+    *stops_of(stops, m) += ((m->nr_pages - 1) / pages + 1) * 1000;
+}
+
+static void pay_off_stops(XenHostmemStops *stops, int64_t now)
+{
+    uint64_t paid = (now - stops->seen) * XEN_HOSTMEM_STOPS_PER_S;
+
+    stops->rings -= MIN(paid, stops->rings);
+    stops->others -= MIN(paid, stops->others);
+    stops->seen = now;
+}
+
+/* Rounds */
 
 /* State of one round of retries. */
 typedef struct Round {
+    XenHostmemStops *stops;
+    bool stops_limit;           /* a blob was skipped because of them */
     bool quota_only;
     /* By reason: this round skips blobs of at least this many pages. */
     uint64_t min_failed_pages[XEN_HOSTMEM_REASON__MAX];
 } Round;
 
-static bool should_skip(const Round *round, const XenHostmemMapping *m)
+static bool is_hopeless(const Round *round, const XenHostmemMapping *m)
 {
     if (m->reason == XEN_HOSTMEM_REASON_QUOTA) {
         return !xen_hostmem_room_has(&m->all->room, m->nr_pages,
@@ -48,6 +81,18 @@ static bool should_skip(const Round *round, const XenHostmemMapping *m)
     }
     return round->quota_only ||
            m->nr_pages >= round->min_failed_pages[m->reason];
+}
+
+static bool should_skip(Round *round, const XenHostmemMapping *m)
+{
+    if (is_hopeless(round, m)) {
+        return true;
+    }
+    if (!may_stop(round->stops, m)) {
+        round->stops_limit = true;
+        return true;
+    }
+    return false;
 }
 
 static void try_again(Round *round, XenHostmemMapping *m)
@@ -60,6 +105,7 @@ static void try_again(Round *round, XenHostmemMapping *m)
     }
     xen_hostmem_mapping_serve(m);
     if (m->state != XEN_HOSTMEM_STATE_TRAPPED) {
+        count_stops(round->stops, m);
         /*
          * If the guest could not map blobs, retry only one of them in a round:
          * each try stops the guest's CPUs.
@@ -121,17 +167,27 @@ static bool is_time(XenHostmemRetry *r, int64_t now)
     return true;
 }
 
+/* Continue the round in the next tick, when more stops are paid off. */
+static void continue_later(XenHostmemRetry *r, const Round *round)
+{
+    r->stops_limit = true;
+    r->quota_returned = true;
+    r->guest_has_room = !round->quota_only;
+}
+
 bool xen_hostmem_retry(XenHostmemRetry *r, XenHostmemMappings *all)
 {
+    Round round = { .stops = &r->stops };
+    int64_t now = all->ops->now_ms(all->ops_opaque);
     bool may_help;
-    Round round;
 
     if (!all->accepting) {
         return false;
     }
+    pay_off_stops(&r->stops, now);
+    r->stops_limit = false;
     may_help = time_may_help(all);
-    round.quota_only = !may_help ||
-                       !is_time(r, all->ops->now_ms(all->ops_opaque));
+    round.quota_only = !may_help || !is_time(r, now);
     if (round.quota_only && !r->quota_returned) {
         r->guest_has_room &= may_help;
         return may_help;
@@ -141,5 +197,9 @@ bool xen_hostmem_retry(XenHostmemRetry *r, XenHostmemMappings *all)
     memset(round.min_failed_pages, 0xff, sizeof(round.min_failed_pages));
     try_all(&round, all, true);
     try_all(&round, all, false);
+    if (round.stops_limit) {
+        continue_later(r, &round);
+        return true;
+    }
     return time_may_help(all);
 }

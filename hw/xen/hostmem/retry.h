@@ -7,11 +7,30 @@
 
 #include "mapping.h"
 
+/*
+ * A map of a blob in use is LIVE (R12): the guest's driver stops all CPUs of the
+ * guest for each request and each XEN_HOSTMEM_STOP_PAGES of it.  The programs of
+ * a guest decide how often there is room for a blob over quota, so these stops
+ * are limited: to so many a second on average, for rings and for other blobs
+ * each.  A single blob may use more at once, and the others then wait for
+ * longer.
+ */
+#define XEN_HOSTMEM_STOP_PAGES      256
+#define XEN_HOSTMEM_STOPS_PER_S     16
+
+/* The stops that a kind of blobs has caused and that are not paid off yet. */
+typedef struct XenHostmemStops {
+    uint64_t rings, others;     /* thousandths of a stop */
+    int64_t seen;               /* ms; paid off until then */
+} XenHostmemStops;
+
 typedef struct XenHostmemRetry {
     bool quota_returned;        /* retry blobs over quota */
     bool guest_has_room;        /* retry blobs trapped for other reasons */
     int64_t at;                 /* ms; retry those then in any case */
     int64_t pause;              /* ms between retries; 0: no retry so far */
+    XenHostmemStops stops;
+    bool stops_limit;           /* the last round ended because of them */
 } XenHostmemRetry;
 
 /**
