@@ -177,6 +177,7 @@
 #define XEN_HOSTMEM_EEXIST      (-17)   /* range is already mapped */
 #define XEN_HOSTMEM_ENODEV      (-19)   /* window moved or not decoding */
 #define XEN_HOSTMEM_EINVAL      (-22)   /* malformed request */
+#define XEN_HOSTMEM_ENOSPC      (-28)   /* no memory for the guest's p2m */
 
 /*
  * Request, 32 octets

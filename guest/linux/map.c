@@ -192,6 +192,12 @@ static int hostmem_map_status(struct xen_hostmem *hm,
 				     "this domain's maptrack table is full: raise max_maptrack_frames in its configuration\n");
 		return XEN_HOSTMEM_ENOMEM;
 	}
+	if (op->status == GNTST_general_error) {
+		dev_warn_ratelimited(&hm->dev->dev,
+				     "Xen cannot map a page at %#llx, most likely for lack of memory for this domain's page tables: raise shadow_memory in its configuration\n",
+				     op->host_addr);
+		return XEN_HOSTMEM_ENOSPC;
+	}
 	dev_warn_ratelimited(&hm->dev->dev,
 			     "Xen refuses to map reference %u of domain %u at %#llx: GNTST %d\n",
 			     op->ref, op->dom, op->host_addr, op->status);

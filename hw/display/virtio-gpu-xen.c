@@ -79,7 +79,7 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
         .rules = {
             .grant = gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_TRAPPED,
             .trap = gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_GRANTED,
-            .quota = gl->xen_hostmem_quota ?: b->conf.hostmem,
+            .quota = gl->xen_hostmem_quota,
         },
         .export = virtio_gpu_xen_export,
         .settled = virtio_gpu_xen_settled,

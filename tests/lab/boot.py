@@ -23,7 +23,7 @@ OFF_LIMIT = 60
 
 # spec-ctrl=no is what mitigations=off is for Linux.
 XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus_pin " \
-    "gnttab_max_frames=256 pcid=1 cpuidle=0 spec-ctrl=no loglvl=info guest_loglvl=warning " \
+    "gnttab_max_frames=512 pcid=1 cpuidle=0 spec-ctrl=no loglvl=info guest_loglvl=warning " \
     "conring_size=1M noreboot"
 # clocksource=tsc: otherwise reading the clock is a system call, which is expensive in a
 # PV dom0 under a software CPU. With it, a trapped access takes half as long.

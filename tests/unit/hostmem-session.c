@@ -30,7 +30,7 @@ static int32_t pick_status(Session *s)
 {
     static const int32_t failures[] = {
         XEN_HOSTMEM_EIO, XEN_HOSTMEM_ENOMEM, XEN_HOSTMEM_ENODEV,
-        XEN_HOSTMEM_EEXIST, XEN_HOSTMEM_EINVAL,
+        XEN_HOSTMEM_EEXIST, XEN_HOSTMEM_EINVAL, XEN_HOSTMEM_ENOSPC,
     };
 
     return pick(s, 6) ? XEN_HOSTMEM_OK
@@ -104,7 +104,9 @@ static void step_frontend(Session *s)
 /* Shortages come and go. */
 static void step_shortage(Session *s)
 {
-    static const int errors[] = { 0, 0, 0, -ENOSPC, -ENOSYS, -EOPNOTSUPP };
+    static const int errors[] = {
+        0, 0, 0, -ENOSPC, -ENOSYS, -EOPNOTSUPP, -EDQUOT,
+    };
 
     s->f->import_error = errors[pick(s, G_N_ELEMENTS(errors))];
     s->f->import_limit = pick(s, 2) ? UINT32_MAX : pick(s, 16);

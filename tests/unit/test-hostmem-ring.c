@@ -168,9 +168,9 @@ static void test_broken(void)
 /* R15: an unknown status becomes EIO. */
 static void test_status(void)
 {
-    static const int32_t from[] = { 0, -2, -5, -12, -17, -19, -22,
+    static const int32_t from[] = { 0, -2, -5, -12, -17, -19, -22, -28,
                                     1, -1, INT32_MIN, INT32_MAX };
-    static const int32_t to[] = { 0, -2, -5, -12, -17, -19, -22,
+    static const int32_t to[] = { 0, -2, -5, -12, -17, -19, -22, -28,
                                   -5, -5, -5, -5 };
     Fixture f;
 

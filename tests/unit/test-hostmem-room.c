@@ -5,7 +5,9 @@
  */
 
 #include "qemu/osdep.h"
+#include "hw/xen/hostmem/p2m.h"
 #include "hw/xen/hostmem/retry.h"
+#include "hw/xen/hostmem/room.h"
 #include "hostmem-fake-guest.h"
 
 #define PAGES(n) ((n) * (uint64_t)XEN_HOSTMEM_PAGE_SIZE)
@@ -106,6 +108,139 @@ static void test_table_full(void)
     fake_pass(f, 65000);
     fake_answer_all(f);
     g_assert_cmpuint(fake_granted(f), ==, 8);
+    fake_guest_free(f);
+}
+
+/* The default quota: the window, but at most a quarter of the grant table. */
+static void test_default_quota(void)
+{
+    static const struct {
+        uint64_t window, table_pages, quota;
+    } cases[] = {
+        { PAGES(65536), 64 * 512, PAGES(8192) },    /* Xen's default */
+        { PAGES(65536), 2048 * 512, PAGES(65536) },
+        { PAGES(1024), 64 * 512, PAGES(1024) },
+        { PAGES(65536), 4 * 65536, PAGES(65536) },
+        { PAGES(65536), 4 * 65535, PAGES(65535) },
+        { PAGES(65536), 0, PAGES(65536) },          /* not known */
+        { PAGES(1ull << 40), 64 * 512, PAGES(8192) },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_assert_cmpuint(xen_hostmem_room_default_quota(cases[i].window,
+                                                        cases[i].table_pages),
+                         ==, cases[i].quota);
+    }
+}
+
+/* Small blobs and rings count, too: together they cannot exceed the quota. */
+static void test_small_blobs(void)
+{
+    FakeGuest *f = connected(true, true, 4);
+
+    for (uint32_t blob = 1; blob <= FAKE_BLOBS; blob++) {
+        int rc = fake_map_ring(f, blob, blob, 1);
+
+        g_assert_cmpint(rc, ==, blob <= 4 ? -EINPROGRESS : 0);
+        fake_answer_all(f);
+    }
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 4);
+    fake_guest_free(f);
+}
+
+/* The module's limit for one guest: granted later, also if nothing is freed. */
+static void test_peer_limit(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->import_error = -EDQUOT;
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_PEER_LIMIT), ==, 1);
+    fake_pass(f, 10000);
+    g_assert_cmpuint(f->imports_tried, >=, 3);
+    f->import_error = 0;
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    fake_guest_free(f);
+}
+
+/* Xen has no page for a table: named, and tried again at times. */
+static void test_p2m_full(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+    unsigned posted = 0;
+
+    for (uint32_t blob = 1; blob <= FAKE_BLOBS; blob++) {
+        g_assert_cmpint(fake_map(f, blob, 4 * blob, 2), ==, -EINPROGRESS);
+        fake_pump(f);
+        fake_answer(f, XEN_HOSTMEM_ENOSPC);
+    }
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GUEST_P2M_FULL), ==,
+                     FAKE_BLOBS);
+    for (int second = 0; second < 100; second++) {
+        fake_pass(f, 1000);
+        while (!g_queue_is_empty(&f->posted)) {
+            fake_answer(f, XEN_HOSTMEM_ENOSPC);
+            posted++;
+        }
+    }
+    g_assert_cmpuint(posted, >=, 5);
+    g_assert_cmpuint(posted, <=, 9);
+    fake_pass(f, 65000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 2 * FAKE_BLOBS);
+    fake_guest_free(f);
+}
+
+#define REGION  512             /* pages of a table of the p2m */
+
+/* Blobs other than rings use at most half of the pool. */
+static void test_p2m_kept_for_rings(void)
+{
+    XenHostmemP2m p2m;
+
+    xen_hostmem_p2m_init(&p2m, PAGES(16 * REGION));
+    g_assert_true(xen_hostmem_p2m_has(&p2m, 0, 16 * REGION, false));
+    xen_hostmem_p2m_limit(&p2m, 8);
+    g_assert_false(xen_hostmem_p2m_has(&p2m, 0, 16 * REGION, false));
+    g_assert_false(xen_hostmem_p2m_has(&p2m, 0, 4 * REGION + 1, false));
+    g_assert_true(xen_hostmem_p2m_has(&p2m, 0, 4 * REGION, false));
+    g_assert_false(xen_hostmem_p2m_has(&p2m, PAGES(1), 4 * REGION, false));
+    xen_hostmem_p2m_use(&p2m, PAGES(REGION - 1), 2);        /* 0, 1 */
+    xen_hostmem_p2m_use(&p2m, PAGES(5 * REGION), 1);        /* 5 */
+    g_assert_false(xen_hostmem_p2m_has(&p2m, PAGES(2 * REGION), 2 * REGION,
+                                       false));
+    g_assert_true(xen_hostmem_p2m_has(&p2m, PAGES(2 * REGION), REGION, false));
+    xen_hostmem_p2m_use(&p2m, PAGES(15 * REGION), REGION);  /* 15 */
+    g_assert_false(xen_hostmem_p2m_has(&p2m, PAGES(2 * REGION), 1, false));
+    g_assert_true(xen_hostmem_p2m_has(&p2m, PAGES(2 * REGION), 1, true));
+    /* Where there is a table, nothing more is needed. */
+    g_assert_true(xen_hostmem_p2m_has(&p2m, 0, 2 * REGION, false));
+    g_assert_true(xen_hostmem_p2m_has(&p2m, PAGES(15 * REGION + 7), 1, false));
+    xen_hostmem_p2m_destroy(&p2m);
+}
+
+/* The same for a window: a blob is trapped without asking the guest. */
+static void test_p2m_limit(void)
+{
+    XenHostmemRules rules = { true, true, PAGES(4 * REGION) };
+    FakeGuest *f = fake_guest_new_size(&rules, PAGES(4 * REGION));
+    uint8_t host[1];
+    XenHostmemBuffer buf = {
+        .size = PAGES(2 * REGION), .host = host, .dmabuf = fake_dmabuf(),
+    };
+
+    xen_hostmem_window_limit_p2m(f->w, 3);
+    fake_arrive(f);
+    expect_granted(f, fake_map(f, 1, 0, 4));
+    g_assert_cmpint(xen_hostmem_window_map(f->w, 100, PAGES(REGION), &buf), ==,
+                    0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_GUEST_P2M_FULL), ==,
+                     1);
+    fake_pass(f, 300000);
+    g_assert_cmpuint(f->imports_tried, ==, 1);
     fake_guest_free(f);
 }
 
@@ -608,6 +743,12 @@ int main(int argc, char **argv)
     g_test_add_func("/room/rings-first", test_rings_first);
     g_test_add_func("/room/smaller-behind", test_smaller_behind);
     g_test_add_func("/room/table-full", test_table_full);
+    g_test_add_func("/room/default-quota", test_default_quota);
+    g_test_add_func("/room/small-blobs", test_small_blobs);
+    g_test_add_func("/room/peer-limit", test_peer_limit);
+    g_test_add_func("/room/p2m-full", test_p2m_full);
+    g_test_add_func("/room/p2m-kept-for-rings", test_p2m_kept_for_rings);
+    g_test_add_func("/room/p2m-limit", test_p2m_limit);
     g_test_add_func("/room/guest-full", test_guest_full);
     g_test_add_func("/room/no-descriptors", test_no_descriptors);
     g_test_add_func("/room/no-retry", test_no_retry);

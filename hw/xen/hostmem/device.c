@@ -11,9 +11,11 @@
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
 #include "hw/xen/xen-bus-helper.h"
+#include "hw/xen/xen-dmabuf-grant.h"
 #include "hw/xen/interface/io/xs_wire.h"
 #include "compat.h"
 #include "device.h"
+#include "room.h"
 #include "trace.h"
 
 /* Main loop */
@@ -82,8 +84,14 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
     }
     h = XEN_HOSTMEM(qdev_new(TYPE_XEN_HOSTMEM));
     h->cfg = *cfg;
-    h->window = xen_hostmem_window_new(cfg->size, &cfg->rules,
+    if (!h->cfg.rules.quota) {
+        h->cfg.rules.quota = xen_hostmem_room_default_quota(
+            cfg->size, qemu_xen_gnttab_table_pages());
+    }
+    h->window = xen_hostmem_window_new(cfg->size, &h->cfg.rules,
                                        &xen_hostmem_core_ops, h);
+    xen_hostmem_window_limit_p2m(h->window,
+                                 qemu_xen_gnttab_peer_p2m_pages(xen_domid));
     h->bh = qemu_bh_new_guarded(hostmem_bh, h,
                                 &DEVICE(cfg->pci)->mem_reentrancy_guard);
     h->timer = timer_new_ms(QEMU_CLOCK_REALTIME, hostmem_timer, h);

@@ -29,6 +29,7 @@ void xen_hostmem_mappings_init(XenHostmemMappings *all)
 void xen_hostmem_mappings_destroy(XenHostmemMappings *all)
 {
     g_hash_table_destroy(all->by_id);
+    xen_hostmem_p2m_destroy(&all->p2m);
 }
 
 XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
@@ -238,37 +239,40 @@ void xen_hostmem_mappings_post(XenHostmemMappings *all)
 
 /* Import and release */
 
-static int import(XenHostmemMapping *m)
+static XenHostmemReason import(XenHostmemMapping *m)
 {
     XenHostmemMappings *all = m->all;
     int rc;
 
     if (m->nr_pages > UINT32_MAX - all->max_pages) {
-        return -E2BIG;
+        return XEN_HOSTMEM_REASON_TOO_LARGE;
     }
     if (!xen_hostmem_room_has(&all->room, m->nr_pages,
                               xen_hostmem_mapping_is_ring(m))) {
-        return -EDQUOT;
+        return XEN_HOSTMEM_REASON_QUOTA;
+    }
+    if (!xen_hostmem_p2m_has(&all->p2m, m->offset, m->nr_pages,
+                             xen_hostmem_mapping_is_ring(m))) {
+        return XEN_HOSTMEM_REASON_GUEST_P2M_FULL;
     }
     m->refs = g_try_new(uint32_t, m->nr_pages);
     if (!m->refs) {
-        return -ENOMEM;
+        return XEN_HOSTMEM_REASON_NO_MEMORY;
     }
     rc = all->ops->import(all->ops_opaque, m->buf.dmabuf, m->nr_pages, m->refs,
                           &m->handle);
     if (rc < 0) {
         g_clear_pointer(&m->refs, g_free);
-        return rc;
+        return xen_hostmem_reason_of_import(rc);
     }
     all->room.granted += m->nr_pages;
+    xen_hostmem_p2m_use(&all->p2m, m->offset, m->nr_pages);
     make_chunks(m);
-    return 0;
+    return XEN_HOSTMEM_REASON_NONE;
 }
 
 static XenHostmemReason try_to_grant(XenHostmemMapping *m)
 {
-    int rc;
-
     if (!m->all->rules.grant) {
         return XEN_HOSTMEM_REASON_POLICY;
     }
@@ -278,8 +282,7 @@ static XenHostmemReason try_to_grant(XenHostmemMapping *m)
     if (!m->all->accepting) {
         return XEN_HOSTMEM_REASON_NO_FRONTEND;
     }
-    rc = import(m);
-    return rc < 0 ? xen_hostmem_reason_of_import(rc) : XEN_HOSTMEM_REASON_NONE;
+    return import(m);
 }
 
 void xen_hostmem_mapping_serve(XenHostmemMapping *m)

@@ -36,6 +36,7 @@
 
 #include "blob.h"
 #include "ops.h"
+#include "p2m.h"
 #include "room.h"
 
 typedef struct XenHostmemMappings XenHostmemMappings;
@@ -102,6 +103,7 @@ struct XenHostmemMappings {
     void *changed_opaque;
     XenHostmemRules rules;
     XenHostmemRoom room;
+    XenHostmemP2m p2m;
     uint32_t max_pages;         /* per request: a quarter of the buffer */
     bool accepting;             /* a frontend accepts requests */
     uint64_t next_id;

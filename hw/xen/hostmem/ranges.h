@@ -4,9 +4,10 @@
  *
  * Two kinds of mappings occupy a range: those that are placed (all but WAITING
  * ones), and those that the GPU device wants (WAITING or placed, but not being
- * unmapped).  Within one kind, ranges never overlap.  A WAITING mapping overlaps
- * placed ones that are being unmapped; it waits for one of them at a time, so
- * that the end of a mapping costs nothing for those that wait for others.
+ * unmapped).  Within one kind, ranges never overlap.  A WAITING mapping
+ * overlaps placed ones that are being unmapped; it waits for one of them at a
+ * time, so that the end of a mapping costs nothing for those that wait for
+ * others.
  */
 #ifndef HW_XEN_HOSTMEM_RANGES_H
 #define HW_XEN_HOSTMEM_RANGES_H

@@ -13,7 +13,13 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
     [XEN_HOSTMEM_REASON_POLICY] = "the device has xen-hostmem=trapped",
     [XEN_HOSTMEM_REASON_QUOTA] =
         "the device's quota of granted memory is used up, except for the part "
-        "reserved for rings: raise xen-hostmem-quota",
+        "reserved for rings: raise xen-hostmem-quota, which is by default the "
+        "size of the window, but at most a quarter of dom0's grant table "
+        "(gnttab_max_frames on Xen's command line)",
+    [XEN_HOSTMEM_REASON_PEER_LIMIT] =
+        "the guest holds as much of dom0's grant table as one guest may: raise "
+        "gnttab_max_frames on Xen's command line, or peer_limit and peer_small "
+        "of the module xen-dmabuf-grant",
     [XEN_HOSTMEM_REASON_NO_FRONTEND] =
         "no hostmem driver is connected: load the module xen-hostmem in the "
         "guest",
@@ -54,6 +60,9 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
     [XEN_HOSTMEM_REASON_GUEST_NO_MEMORY] =
         "the guest has no memory or no maptrack entries left to map the "
         "grants: raise max_maptrack_frames in its xl.cfg",
+    [XEN_HOSTMEM_REASON_GUEST_P2M_FULL] =
+        "Xen has no memory left for the tables of the guest's address space, "
+        "except for what is kept for rings: raise shadow_memory in its xl.cfg",
     [XEN_HOSTMEM_REASON_GUEST_NO_WINDOW] =
         "the GPU's BAR has been disabled or moved in the guest (see the "
         "guest's kernel log)",
@@ -80,7 +89,7 @@ XenHostmemReason xen_hostmem_reason_of_import(int err)
     case -ERANGE:
         return XEN_HOSTMEM_REASON_SIZE_MISMATCH;
     case -EDQUOT:
-        return XEN_HOSTMEM_REASON_QUOTA;
+        return XEN_HOSTMEM_REASON_PEER_LIMIT;
     case -ENOMEM:
         return XEN_HOSTMEM_REASON_NO_MEMORY;
     case -EMFILE:
@@ -98,6 +107,8 @@ XenHostmemReason xen_hostmem_reason_of_reply(int32_t status)
     switch (status) {
     case XEN_HOSTMEM_ENOMEM:
         return XEN_HOSTMEM_REASON_GUEST_NO_MEMORY;
+    case XEN_HOSTMEM_ENOSPC:
+        return XEN_HOSTMEM_REASON_GUEST_P2M_FULL;
     case XEN_HOSTMEM_ENODEV:
         return XEN_HOSTMEM_REASON_GUEST_NO_WINDOW;
     default:
@@ -109,6 +120,7 @@ bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
 {
     switch (reason) {
     case XEN_HOSTMEM_REASON_QUOTA:
+    case XEN_HOSTMEM_REASON_PEER_LIMIT:
     case XEN_HOSTMEM_REASON_NO_PROVIDER:
     case XEN_HOSTMEM_REASON_NO_UDMABUF:
     case XEN_HOSTMEM_REASON_UDMABUF_FAILED:
@@ -116,6 +128,7 @@ bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
     case XEN_HOSTMEM_REASON_NO_MEMORY:
     case XEN_HOSTMEM_REASON_NO_DESCRIPTORS:
     case XEN_HOSTMEM_REASON_GUEST_NO_MEMORY:
+    case XEN_HOSTMEM_REASON_GUEST_P2M_FULL:
     case XEN_HOSTMEM_REASON_GUEST_NO_WINDOW:
         return true;
     default:

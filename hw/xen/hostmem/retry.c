@@ -75,11 +75,13 @@ typedef struct Round {
 
 static bool is_hopeless(const Round *round, const XenHostmemMapping *m)
 {
+    bool ring = xen_hostmem_mapping_is_ring(m);
+
     if (m->reason == XEN_HOSTMEM_REASON_QUOTA) {
-        return !xen_hostmem_room_has(&m->all->room, m->nr_pages,
-                                     xen_hostmem_mapping_is_ring(m));
+        return !xen_hostmem_room_has(&m->all->room, m->nr_pages, ring);
     }
     return round->quota_only ||
+           !xen_hostmem_p2m_has(&m->all->p2m, m->offset, m->nr_pages, ring) ||
            m->nr_pages >= round->min_failed_pages[m->reason];
 }
 
@@ -111,6 +113,7 @@ static void try_again(Round *round, XenHostmemMapping *m)
          * each try stops the guest's CPUs.
          */
         if (before == XEN_HOSTMEM_REASON_GUEST_NO_MEMORY ||
+            before == XEN_HOSTMEM_REASON_GUEST_P2M_FULL ||
             before == XEN_HOSTMEM_REASON_GUEST_NO_WINDOW) {
             round->min_failed_pages[before] = 0;
         }

@@ -8,12 +8,12 @@
 #include "mapping.h"
 
 /*
- * A map of a blob in use is LIVE (R12): the guest's driver stops all CPUs of the
- * guest for each request and each XEN_HOSTMEM_STOP_PAGES of it.  The programs of
- * a guest decide how often there is room for a blob over quota, so these stops
- * are limited: to so many a second on average, for rings and for other blobs
- * each.  A single blob may use more at once, and the others then wait for
- * longer.
+ * A map of a blob in use is LIVE (R12): the guest's driver stops all CPUs of
+ * the guest for each request and each XEN_HOSTMEM_STOP_PAGES of it.  The
+ * programs of a guest decide how often there is room for a blob over quota, so
+ * these stops are limited: to so many a second on average, for rings and for
+ * other blobs each.  A single blob may use more at once, and the others then
+ * wait for longer.
  */
 #define XEN_HOSTMEM_STOP_PAGES      256
 #define XEN_HOSTMEM_STOPS_PER_S     16

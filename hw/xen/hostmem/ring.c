@@ -200,6 +200,7 @@ static int32_t checked_status(int32_t status)
     case XEN_HOSTMEM_EEXIST:
     case XEN_HOSTMEM_ENODEV:
     case XEN_HOSTMEM_EINVAL:
+    case XEN_HOSTMEM_ENOSPC:
         return status;
     default:
         return XEN_HOSTMEM_EIO;     /* R15 */

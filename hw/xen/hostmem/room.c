@@ -12,6 +12,8 @@
 /* Reserved for rings: an eighth of the quota, but not more than 16 MiB. */
 #define RESERVED_SHARE          8
 #define RESERVED_MAX_PAGES      4096
+/* Part of the grant table that one guest may have by default. */
+#define TABLE_SHARE             4
 
 void xen_hostmem_room_init(XenHostmemRoom *room, uint64_t quota,
                            uint64_t window_size)
@@ -20,6 +22,17 @@ void xen_hostmem_room_init(XenHostmemRoom *room, uint64_t quota,
     if (quota < window_size) {
         room->reserved = MIN(room->quota / RESERVED_SHARE, RESERVED_MAX_PAGES);
     }
+}
+
+uint64_t xen_hostmem_room_default_quota(uint64_t window_size,
+                                        uint64_t table_pages)
+{
+    uint64_t share = table_pages / TABLE_SHARE;
+
+    if (!share || share > window_size >> XEN_HOSTMEM_PAGE_SHIFT) {
+        return window_size;
+    }
+    return share << XEN_HOSTMEM_PAGE_SHIFT;
 }
 
 bool xen_hostmem_room_has(const XenHostmemRoom *room, uint64_t nr_pages,

@@ -24,6 +24,18 @@ void xen_hostmem_room_init(XenHostmemRoom *room, uint64_t quota,
                            uint64_t window_size);
 
 /**
+ * xen_hostmem_room_default_quota: a quota that is safe if nobody chose one
+ * @window_size: bytes
+ * @table_pages: number of entries of the table that all guests share, or 0 if
+ * that is not known
+ *
+ * Returns bytes: the size of the window, but not more than a quarter of the
+ * table.
+ */
+uint64_t xen_hostmem_room_default_quota(uint64_t window_size,
+                                        uint64_t table_pages);
+
+/**
  * xen_hostmem_room_has: may @nr_pages more pages be granted now?
  */
 bool xen_hostmem_room_has(const XenHostmemRoom *room, uint64_t nr_pages,

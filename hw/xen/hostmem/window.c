@@ -183,9 +183,15 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
     w->all.changed_opaque = w;
     w->all.rules = *rules;
     xen_hostmem_room_init(&w->all.room, rules->quota, size);
+    xen_hostmem_p2m_init(&w->all.p2m, size);
     xen_hostmem_mappings_init(&w->all);
     xen_hostmem_blobs_init(&w->blobs);
     return w;
+}
+
+void xen_hostmem_window_limit_p2m(XenHostmemWindow *w, uint64_t pool_pages)
+{
+    xen_hostmem_p2m_limit(&w->all.p2m, pool_pages);
 }
 
 void xen_hostmem_window_free(XenHostmemWindow *w)

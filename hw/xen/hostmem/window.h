@@ -58,6 +58,12 @@ XenHostmemWindow *xen_hostmem_window_new(uint64_t size,
                                          void *opaque);
 
 /**
+ * xen_hostmem_window_limit_p2m: set the size of the guest's p2m pool (p2m.h)
+ * @pool_pages: 0 if it is not known
+ */
+void xen_hostmem_window_limit_p2m(XenHostmemWindow *w, uint64_t pool_pages);
+
+/**
  * xen_hostmem_window_free: free the window
  *
  * Tries once more to release each import.  The kernel releases those that the

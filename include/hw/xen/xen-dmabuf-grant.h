@@ -28,11 +28,6 @@ struct gnttab_dmabuf_ops {
 /* For real Xen (not emulated by QEMU): hw/xen/xen-dmabuf-operations.c */
 extern const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops;
 
-static inline bool qemu_xen_gnttab_has_dmabuf(void)
-{
-    return xen_gnttab_ops && xen_gnttab_ops->dmabuf;
-}
-
 /**
  * qemu_xen_gnttab_dmabuf_open: open the provider of this kernel
  *
@@ -41,7 +36,7 @@ static inline bool qemu_xen_gnttab_has_dmabuf(void)
  */
 static inline XenDmabufGranter *qemu_xen_gnttab_dmabuf_open(Error **errp)
 {
-    if (!qemu_xen_gnttab_has_dmabuf()) {
+    if (!xen_gnttab_ops || !xen_gnttab_ops->dmabuf) {
         error_setg(errp, "this Xen backend cannot grant dma-bufs");
         return NULL;
     }
@@ -104,6 +99,11 @@ static inline int qemu_xen_gnttab_dmabuf_release(XenDmabufGranter *granter,
                                                  bool confirmed)
 {
     return xen_gnttab_ops->dmabuf->release(granter, handle, confirmed);
+}
+
+static inline bool qemu_xen_gnttab_has_dmabuf(void)
+{
+    return xen_gnttab_ops && xen_gnttab_ops->dmabuf;
 }
 
 /**

@@ -35,7 +35,8 @@ typedef struct XenHostmemBuffer {
 typedef struct XenHostmemRules {
     bool grant;                 /* false: trap everything */
     bool trap;                  /* false: fail maps that cannot be granted */
-    uint64_t quota;             /* max. bytes granted; multiple of 4096 */
+    /* Max. bytes granted, a multiple of 4096; to xen_hostmem_new(): 0: auto */
+    uint64_t quota;
 } XenHostmemRules;
 
 /* The result of a call that returned -EINPROGRESS. */
