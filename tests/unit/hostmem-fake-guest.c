@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "hw/xen/hostmem/reason.h"
 #include "hostmem-fake-guest.h"
 
 /* A reference encodes its import and the page of the import. */
@@ -96,6 +97,22 @@ void fake_check(FakeGuest *f)
 
 /* Window operations */
 
+/* Does this call fail, whatever the script says? */
+static bool injected(FakeGuest *f)
+{
+    return ++f->calls == f->fail_nth;
+}
+
+static int injected_error(const FakeGuest *f)
+{
+    static const int errors[] = {
+        -EIO, -ENOMEM, -EDQUOT, -ENOSPC, -ENOSYS, -EMFILE, -EOPNOTSUPP, -E2BIG,
+        -ERANGE, -EINVAL,
+    };
+
+    return errors[f->calls % G_N_ELEMENTS(errors)];
+}
+
 static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
                        uint32_t *refs, uint64_t *handle)
 {
@@ -106,6 +123,9 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
 
     g_assert_true(f->rules.grant);
     f->imports_tried++;
+    if (injected(f)) {
+        return injected_error(f);
+    }
     if (f->import_error) {
         return f->import_error;
     }
@@ -126,6 +146,9 @@ static int fake_release(void *opaque, uint64_t handle, bool confirmed)
     FakeImport *import = get_import(f, handle);
 
     g_assert_true(import->live);
+    if (injected(f)) {
+        return -EBUSY;
+    }
     for (unsigned i = 0; i < FAKE_PAGES; i++) {
         if (f->frames[i] && ref_handle(f->frames[i]) == handle) {
             /* The fake frontend must not lie to a kernel without proof. */
@@ -153,6 +176,10 @@ static void fake_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
     FakeGuest *f = opaque;
 
     f->exports_tried++;
+    if (injected(f)) {
+        buf->reason = XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
+        return;
+    }
     if (f->on_export) {
         f->on_export(f->user, blob, buf);
         return;
@@ -195,7 +222,7 @@ static bool fake_post(void *opaque, const XenHostmemRequest *req,
     g_assert_cmpuint(req->offset + (uint64_t)req->nr_pages *
                      XEN_HOSTMEM_PAGE_SIZE, <=, FAKE_SIZE);
     g_assert_true(req->live || !in_use(f, req->offset));        /* R12 */
-    if (g_queue_get_length(&f->posted) == FAKE_SLOTS) {
+    if (injected(f) || g_queue_get_length(&f->posted) == FAKE_SLOTS) {
         return false;
     }
     f->live_maps += req->live && req->operation == XEN_HOSTMEM_OP_MAP;
@@ -271,6 +298,10 @@ static void fake_transition(void *opaque, const XenHostmemTransition *t)
 
     f->transitions[t->to]++;
     g_assert_cmpint(t->from, !=, XEN_HOSTMEM_STATE_GONE);
+    if (t->to == XEN_HOSTMEM_STATE_TRAPPED) {
+        g_assert_cmpint(t->reason, !=, XEN_HOSTMEM_REASON_NONE);
+        g_assert_nonnull(xen_hostmem_reason_text(t->reason));
+    }
 }
 
 static int64_t fake_now(void *opaque)
@@ -280,7 +311,9 @@ static int64_t fake_now(void *opaque)
 
 static bool fake_guest_runs(void *opaque)
 {
-    return !((FakeGuest *)opaque)->paused;
+    FakeGuest *f = opaque;
+
+    return !f->paused && !injected(f);
 }
 
 static const XenHostmemOps fake_ops = {
@@ -334,6 +367,7 @@ void fake_guest_free(FakeGuest *f)
 {
     /* At the end of the domain everything must be released. */
     f->proves = true;
+    f->fail_nth = 0;
     fake_forget_frames(f);
     xen_hostmem_window_free(f->w);
     for (guint i = 0; i < f->imports->len; i++) {

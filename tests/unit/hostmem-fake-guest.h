@@ -64,6 +64,8 @@ typedef struct FakeGuest {
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() detects mapped pages */
     bool busy;                          /* the main loop does not pump */
+    /* Calls of operations that can fail; the one that fails, or 0: none */
+    uint64_t calls, fail_nth;
     bool paused;                        /* the guest cannot run */
 
     /* The user of the window, unless it is the functions below: */

@@ -8,6 +8,7 @@
 
 #define SESSIONS    1000
 #define STEPS       400
+#define FAILING_SESSIONS    8
 
 static unsigned pick_random(void *source, unsigned n)
 {
@@ -29,9 +30,44 @@ static void test_random(void)
     }
 }
 
+/* A session in which call number @n fails.  Returns the number of calls. */
+static uint64_t run_failing(uint32_t seed, uint64_t n)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+    uint64_t calls;
+    Session s;
+
+    session_start(&s, pick_random, rand);
+    s.f->fail_nth = n;
+    for (int i = 0; i < STEPS; i++) {
+        session_step(&s);
+    }
+    calls = s.f->calls;
+    s.f->fail_nth = 0;
+    session_finish(&s);
+    return calls;
+}
+
+/*
+ * Each call of an operation that can fail does so once, at each point of some
+ * sessions: nothing is lost, and a reason is named.
+ */
+static void test_fail_nth(void)
+{
+    for (uint32_t seed = 1; seed <= FAILING_SESSIONS; seed++) {
+        uint64_t calls = run_failing(seed, 0);
+
+        g_test_message("seed %u: %" PRIu64 " calls", seed, calls);
+        for (uint64_t n = 1; n <= calls; n++) {
+            run_failing(seed, n);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/session/random", test_random);
+    g_test_add_func("/session/fail-nth", test_fail_nth);
     return g_test_run();
 }

@@ -323,6 +323,28 @@ static void test_remap_waits(void)
     fake_guest_free(f);
 }
 
+/* A release that fails although the guest has unmapped all is tried again. */
+static void test_release_fails(void)
+{
+    for (int proves = 0; proves < 2; proves++) {
+        FakeGuest *f = fake_guest_new();
+
+        f->proves = proves;
+        fake_arrive(f);
+        fake_map_granted(f, 1, 0, 4);
+        g_assert_cmpint(fake_unmap(f, 1), ==, -EINPROGRESS);
+        fake_pump(f);
+        f->fail_nth = f->calls + 1;
+        fake_answer(f, XEN_HOSTMEM_OK);
+        g_assert_true(fake_take_settled(f, 1));
+        g_assert_cmpuint(f->transitions[XEN_HOSTMEM_STATE_QUARANTINED], ==, 1);
+        fake_pass(f, 1000);
+        g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, 0);
+        fake_map_granted(f, 2, 0, 4);
+        fake_guest_free(f);
+    }
+}
+
 /* A map waits for all mappings in its range, others meanwhile for theirs. */
 static void test_wait_for_several(void)
 {
@@ -686,6 +708,7 @@ int main(int argc, char **argv)
     g_test_add_func("/window/unmap-while-mapping", test_unmap_while_mapping);
     g_test_add_func("/window/unmap-before-post", test_unmap_before_post);
     g_test_add_func("/window/remap-waits", test_remap_waits);
+    g_test_add_func("/window/release-fails", test_release_fails);
     g_test_add_func("/window/wait-for-several", test_wait_for_several);
     g_test_add_func("/window/quarantine", test_quarantine);
     g_test_add_func("/window/silent-guest", test_silent_guest);

@@ -403,7 +403,7 @@ void xen_hostmem_mappings_retry_releases(XenHostmemMappings *all)
 
         g_queue_unlink(&all->unproven, &m->link);
         g_queue_push_tail_link(&all->unproven, &m->link);
-        release(m, false);
+        release(m, frontend_confirmed(m));
     }
 }
 

@@ -514,6 +514,7 @@ bool xen_hostmem_window_tick(XenHostmemWindow *w)
     xen_hostmem_window_pump(w);
     return again || !g_queue_is_empty(&w->blobs.maps) ||
            !g_queue_is_empty(&w->all.unproven) ||
+           (w->all.accepting && !g_queue_is_empty(&w->all.work)) ||
            (w->leave_deadline != INT64_MAX &&
             w->clock.guest_ms < w->leave_deadline);
 }
