@@ -8,6 +8,8 @@
 #include <linux/module.h>
 #include <linux/pfn.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
 
 #include "compat.h"
 #include "driver.h"
@@ -31,7 +33,10 @@
 
 static struct device *dmabuf_grant_device;
 static struct device_dma_parameters dmabuf_grant_dma_parms;
-static atomic_t dmabuf_grant_refusals = ATOMIC_INIT(0);
+
+/* Calls in progress, each of another task */
+static LIST_HEAD(dmabuf_grant_calls);
+static DEFINE_SPINLOCK(dmabuf_grant_calls_lock);
 
 /**
  * dmabuf_grant_dma_device() - the importing device
@@ -44,18 +49,34 @@ struct device *dmabuf_grant_dma_device(void)
 }
 
 /**
- * dmabuf_grant_dma_refusals() - count how often memory was refused
+ * dmabuf_grant_call_begin() - watch what an exporter maps for this task
+ * @call: the call
  *
  * Exporters turn a refused mapping into an error code of their own choice, for
- * example ENOMEM. If this count has changed during a failed import, the buffer
- * was refused because of what it is. With several imports at once, one may see
- * another's refusal; this does no harm, as it has failed anyway.
- *
- * Return: The number of refusals so far.
+ * example ENOMEM. Our DMA operations learn nothing of the import that they
+ * work for, but an exporter maps in the context of the task that attaches.
  */
-int dmabuf_grant_dma_refusals(void)
+void dmabuf_grant_call_begin(struct dmabuf_grant_call *call)
 {
-	return atomic_read(&dmabuf_grant_refusals);
+	call->task = current;
+	call->refused = false;
+	spin_lock(&dmabuf_grant_calls_lock);
+	list_add(&call->node, &dmabuf_grant_calls);
+	spin_unlock(&dmabuf_grant_calls_lock);
+}
+
+/**
+ * dmabuf_grant_call_end() - end what dmabuf_grant_call_begin() began
+ * @call: the call, of this task
+ *
+ * Return: True if memory was refused meanwhile, because of what it is.
+ */
+bool dmabuf_grant_call_end(struct dmabuf_grant_call *call)
+{
+	spin_lock(&dmabuf_grant_calls_lock);
+	list_del(&call->node);
+	spin_unlock(&dmabuf_grant_calls_lock);
+	return call->refused;
 }
 
 /*
@@ -92,7 +113,14 @@ bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn)
 
 static dma_addr_t dmabuf_grant_refuse(void)
 {
-	atomic_inc(&dmabuf_grant_refusals);
+	struct dmabuf_grant_call *call;
+
+	spin_lock(&dmabuf_grant_calls_lock);
+	list_for_each_entry(call, &dmabuf_grant_calls, node) {
+		if (call->task == current)
+			call->refused = true;
+	}
+	spin_unlock(&dmabuf_grant_calls_lock);
 	return DMA_MAPPING_ERROR;
 }
 
@@ -104,7 +132,7 @@ static dma_addr_t dmabuf_grant_refuse(void)
  * @dir: unused
  * @attrs: with DMA_ATTR_MMIO the range is not memory
  *
- * Return: The DMA address, or DMA_MAPPING_ERROR, which counts as a refusal.
+ * Return: The DMA address, or DMA_MAPPING_ERROR, which this task's call notes.
  */
 dma_addr_t dmabuf_grant_map_phys(struct device *dev, phys_addr_t phys,
 				 size_t size, enum dma_data_direction dir,

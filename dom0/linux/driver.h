@@ -81,7 +81,6 @@ void dmabuf_grant_import_abandon(struct dmabuf_grant_import *imp);
 
 struct device *dmabuf_grant_dma_device(void);
 bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn);
-int dmabuf_grant_dma_refusals(void);
 int dmabuf_grant_dma_init(void);
 void dmabuf_grant_dma_exit(void);
 
@@ -89,3 +88,17 @@ void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp);
 void dmabuf_grant_reaper_exit(void);
 
 #endif /* DMABUF_GRANT_DRIVER_H */
+/**
+ * struct dmabuf_grant_call - an exporter is being called
+ * @node: entry in the list of such calls
+ * @task: the task that calls it
+ * @refused: it tried to map something that cannot be granted
+ */
+struct dmabuf_grant_call {
+	struct list_head node;
+	struct task_struct *task;
+	bool refused;
+};
+
+void dmabuf_grant_call_begin(struct dmabuf_grant_call *call);
+bool dmabuf_grant_call_end(struct dmabuf_grant_call *call);

@@ -35,9 +35,9 @@ static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
  * errors are passed on. Anything else means that the buffer does not consist of
  * pages of system memory.
  */
-static int dmabuf_grant_import_error(int err, int refusals)
+static int dmabuf_grant_import_error(int err, bool refused)
 {
-	if (dmabuf_grant_dma_refusals() != refusals)
+	if (refused)
 		return -EOPNOTSUPP;
 	switch (err) {
 	case -ENOMEM:
@@ -50,22 +50,29 @@ static int dmabuf_grant_import_error(int err, int refusals)
 }
 
 /* The attachment is static: the exporter pins the pages until we detach. */
-static int dmabuf_grant_attach(struct dmabuf_grant_import *imp)
+static int dmabuf_grant_call_exporter(struct dmabuf_grant_import *imp)
 {
-	int refusals = dmabuf_grant_dma_refusals();
-	int err;
-
 	imp->attach = dma_buf_attach(imp->dmabuf, dmabuf_grant_dma_device());
 	if (IS_ERR(imp->attach))
-		return dmabuf_grant_import_error(PTR_ERR(imp->attach),
-						 refusals);
+		return PTR_ERR(imp->attach);
 	imp->sgt = dmabuf_grant_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(imp->sgt)) {
-		err = dmabuf_grant_import_error(PTR_ERR(imp->sgt), refusals);
 		dma_buf_detach(imp->dmabuf, imp->attach);
-		return err;
+		return PTR_ERR(imp->sgt);
 	}
 	return 0;
+}
+
+static int dmabuf_grant_attach(struct dmabuf_grant_import *imp)
+{
+	struct dmabuf_grant_call call;
+	bool refused;
+	int err;
+
+	dmabuf_grant_call_begin(&call);
+	err = dmabuf_grant_call_exporter(imp);
+	refused = dmabuf_grant_call_end(&call);
+	return err ? dmabuf_grant_import_error(err, refused) : 0;
 }
 
 static void dmabuf_grant_detach(struct dmabuf_grant_import *imp)
