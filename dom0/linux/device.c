@@ -26,13 +26,14 @@
  * it is proven that this domain has no mapping of them left.
  *
  * Abuse by the caller: only root may open the device. Someone who has it open
- * can pin the memory of dma-bufs that they hold, and can use up this domain's
- * grant table, but no more than that. Every number in a request is copied once
- * and checked before use, and a handle is only looked up in the descriptor it
- * belongs to.
+ * can pin the memory of dma-bufs that they hold, and can use up what peers.c
+ * leaves of this domain's grant table, but no more than that. Every number in a
+ * request is copied once and checked before use, and a handle is only looked up
+ * in the descriptor it belongs to.
  *
  * Abuse by the peer: see grants.c. A peer that never unmaps costs the pages
- * and their references for as long as it exists.
+ * and their references for as long as it exists; they count as its own, see
+ * peers.c.
  *
  * Limits: pages of 4 KiB, granted one by one, always for reading and writing.
  */
@@ -258,6 +259,7 @@ static void __exit dmabuf_grant_exit(void)
 {
 	misc_deregister(&dmabuf_grant_misc);
 	dmabuf_grant_reaper_exit();
+	dmabuf_grant_peers_exit();
 	debugfs_remove_recursive(dmabuf_grant_debugfs);
 	dmabuf_grant_dma_exit();
 }

@@ -5,6 +5,7 @@
  *	device.c	descriptors, handles, ioctl
  *	import.c	a dma-buf and its pages, as one import
  *	grants.c	a set of grant references
+ *	peers.c		how many of them each peer may hold
  *	dma.c		the importing struct device
  *	reaper.c	imports that outlive their descriptor
  */
@@ -34,24 +35,64 @@ struct dmabuf_grant_stats {
 
 extern struct dmabuf_grant_stats dmabuf_grant_stats;
 
+/* Parts of the grant table; see peers.c */
+enum dmabuf_grant_part {
+	DMABUF_GRANT_SMALL,
+	DMABUF_GRANT_BULK,
+	DMABUF_GRANT_PARTS,
+};
+
+/**
+ * struct dmabuf_grant_peer - a domain that holds pages
+ * @domid: the domain
+ * @held: number of pages that are granted to it, or about to be
+ */
+struct dmabuf_grant_peer {
+	domid_t domid;
+	u64 held[DMABUF_GRANT_PARTS];
+};
+
+/**
+ * struct dmabuf_grant_charge - what one import counts for
+ * @peer: the peer; valid as long as @nr_pages is not 0
+ * @part: the part of the table
+ * @nr_pages: number of pages
+ */
+struct dmabuf_grant_charge {
+	struct dmabuf_grant_peer *peer;
+	enum dmabuf_grant_part part;
+	u32 nr_pages;
+};
+
+int dmabuf_grant_charge(struct dmabuf_grant_charge *charge, domid_t domid,
+			u32 nr_pages);
+void dmabuf_grant_charge_shrink(struct dmabuf_grant_charge *charge,
+				u32 nr_pages);
+void dmabuf_grant_peers_exit(void);
+
 /**
  * struct dmabuf_grant_refs - a set of grant references
+ * @domid: the domain that may map the pages
+ * @charge: what the peer is charged for: @live, and while pages are being
+ *	granted those that are to come
  * @ref: the references; those from 0 to @live - 1 are granted, in any order
  * @size: number of references that fit
  * @live: number of references that are granted
  * @next: index at which a bounded pass over the references continues
  */
 struct dmabuf_grant_refs {
+	domid_t domid;
+	struct dmabuf_grant_charge charge;
 	u32 *ref;
 	u32 size;
 	u32 live;
 	u32 next;
 };
 
-int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, u32 size);
+int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, domid_t domid,
+			   u32 size);
 void dmabuf_grant_refs_free(struct dmabuf_grant_refs *refs);
-int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, domid_t domid,
-			  unsigned long gfn);
+int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, unsigned long gfn);
 u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max);
 
 /**
@@ -79,15 +120,6 @@ dmabuf_grant_import_create(const struct xen_dmabuf_grant_import *req);
 void dmabuf_grant_import_free(struct dmabuf_grant_import *imp);
 void dmabuf_grant_import_abandon(struct dmabuf_grant_import *imp);
 
-struct device *dmabuf_grant_dma_device(void);
-bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn);
-int dmabuf_grant_dma_init(void);
-void dmabuf_grant_dma_exit(void);
-
-void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp);
-void dmabuf_grant_reaper_exit(void);
-
-#endif /* DMABUF_GRANT_DRIVER_H */
 /**
  * struct dmabuf_grant_call - an exporter is being called
  * @node: entry in the list of such calls
@@ -102,3 +134,12 @@ struct dmabuf_grant_call {
 
 void dmabuf_grant_call_begin(struct dmabuf_grant_call *call);
 bool dmabuf_grant_call_end(struct dmabuf_grant_call *call);
+struct device *dmabuf_grant_dma_device(void);
+bool dmabuf_grant_dma_to_pfn(dma_addr_t addr, unsigned long *pfn);
+int dmabuf_grant_dma_init(void);
+void dmabuf_grant_dma_exit(void);
+
+void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp);
+void dmabuf_grant_reaper_exit(void);
+
+#endif /* DMABUF_GRANT_DRIVER_H */

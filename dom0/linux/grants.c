@@ -4,7 +4,6 @@
  */
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <xen/grant_table.h>
 
@@ -28,19 +27,29 @@
 #define DMABUF_GRANT_RESCHED_EVERY 1024
 
 /**
- * dmabuf_grant_refs_init() - set up an empty set
+ * dmabuf_grant_refs_init() - set up an empty set, and charge the peer for it
  * @refs: the set
+ * @domid: the domain that may map the pages
  * @size: number of references that it has to hold
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or an error of dmabuf_grant_charge().
  */
-int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, u32 size)
+int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, domid_t domid,
+			   u32 size)
 {
+	int err;
+
 	/* The caller chose the size, bounded by its buffer: charge it. */
 	refs->ref = kvmalloc_array(size, sizeof(*refs->ref),
 				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!refs->ref)
 		return -ENOMEM;
+	err = dmabuf_grant_charge(&refs->charge, domid, size);
+	if (err) {
+		kvfree(refs->ref);
+		return err;
+	}
+	refs->domid = domid;
 	refs->size = size;
 	refs->live = 0;
 	refs->next = 0;
@@ -54,64 +63,31 @@ int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, u32 size)
 void dmabuf_grant_refs_free(struct dmabuf_grant_refs *refs)
 {
 	WARN_ON(refs->live);
+	dmabuf_grant_charge_shrink(&refs->charge, 0);
 	kvfree(refs->ref);
 	refs->ref = NULL;
-}
-
-/* A large set leaves this many references free. */
-static unsigned short dmabuf_grant_reserve = 1024;
-module_param_named(reserve, dmabuf_grant_reserve, ushort, 0644);
-MODULE_PARM_DESC(reserve,
-		 "an import of more pages than this leaves this many references free");
-
-/*
- * All peers share one grant table. A small buffer may be a ring, for which
- * there is no slow path. It must not find the table full of bulk data, not even
- * while that is being granted.
- */
-static int dmabuf_grant_leave_room(const struct dmabuf_grant_refs *refs)
-{
-	u32 wanted = READ_ONCE(dmabuf_grant_reserve);
-	grant_ref_t head;
-	int err;
-
-	if (!wanted || refs->size <= wanted)
-		return 0;
-	wanted = min3(wanted + DMABUF_GRANT_RESCHED_EVERY,
-		      wanted + refs->size - refs->live, (u32)U16_MAX);
-	err = gnttab_alloc_grant_references(wanted, &head);
-	if (err < 0)
-		return err;
-	gnttab_free_grant_references(head);
-	return 0;
 }
 
 /**
  * dmabuf_grant_refs_add() - grant one page, for reading and writing
  * @refs: the set, which has room for one more
- * @domid: the domain that may map the page
  * @gfn: the page's frame, as Xen numbers it
  *
  * One reference at a time, because the kernel's call for many of them takes a
  * u16 count and would silently allocate fewer.
  *
  * Context: May sleep.
- * Return: 0, or -ENOSPC if the grant table is full.
+ * Return: 0, or -ENOSPC if others in this domain have filled the grant table.
  */
-int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, domid_t domid,
-			  unsigned long gfn)
+int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, unsigned long gfn)
 {
-	int ref, err;
+	int ref;
 
 	if (WARN_ON(refs->live == refs->size))
 		return -EINVAL;
-	if (refs->live % DMABUF_GRANT_RESCHED_EVERY == 0) {
+	if (refs->live % DMABUF_GRANT_RESCHED_EVERY == 0)
 		cond_resched();
-		err = dmabuf_grant_leave_room(refs);
-		if (err)
-			return err;
-	}
-	ref = gnttab_grant_foreign_access(domid, gfn, 0);
+	ref = gnttab_grant_foreign_access(refs->domid, gfn, 0);
 	if (ref < 0)
 		return ref;
 	refs->ref[refs->live++] = ref;
@@ -123,6 +99,8 @@ int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, domid_t domid,
  * dmabuf_grant_refs_end() - try to end references
  * @refs: the set; those left live afterwards are what the peer has mapped
  * @max: how many references to try
+ *
+ * No more are added after the first call.
  *
  * A pass over the whole set starts at the front, so that each reference is
  * tried exactly once. A bounded pass continues where the last one stopped, so
@@ -152,5 +130,6 @@ u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max)
 		    DMABUF_GRANT_RESCHED_EVERY - 1)
 			cond_resched();
 	}
+	dmabuf_grant_charge_shrink(&refs->charge, refs->live);
 	return tries;
 }

@@ -97,7 +97,7 @@ static bool dmabuf_grant_frame_is_ours(unsigned long pfn)
 	return true;
 }
 
-static int dmabuf_grant_add_page(struct dmabuf_grant_import *imp, domid_t domid,
+static int dmabuf_grant_add_page(struct dmabuf_grant_import *imp,
 				 dma_addr_t addr)
 {
 	unsigned long pfn;
@@ -105,10 +105,10 @@ static int dmabuf_grant_add_page(struct dmabuf_grant_import *imp, domid_t domid,
 	if (!dmabuf_grant_dma_to_pfn(addr, &pfn) ||
 	    !dmabuf_grant_frame_is_ours(pfn))
 		return -EOPNOTSUPP;
-	return dmabuf_grant_refs_add(&imp->refs, domid, pfn_to_gfn(pfn));
+	return dmabuf_grant_refs_add(&imp->refs, pfn_to_gfn(pfn));
 }
 
-static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp, domid_t domid,
+static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp,
 				dma_addr_t addr, u64 len)
 {
 	u64 done;
@@ -117,7 +117,7 @@ static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp, domid_t domid,
 	for (done = 0; done < len; done += PAGE_SIZE) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		err = dmabuf_grant_add_page(imp, domid, addr + done);
+		err = dmabuf_grant_add_page(imp, addr + done);
 		if (err)
 			return err;
 	}
@@ -130,8 +130,8 @@ static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp, domid_t domid,
  * whose offset is a page or more, such as those that udmabuf makes of huge
  * pages: it would run past the segment, into other pages.
  */
-static int dmabuf_grant_add_range(struct dmabuf_grant_import *imp, domid_t domid,
-				  u64 start, u64 end)
+static int dmabuf_grant_add_range(struct dmabuf_grant_import *imp, u64 start,
+				  u64 end)
 {
 	struct scatterlist *sg;
 	u64 pos = 0;
@@ -146,8 +146,7 @@ static int dmabuf_grant_add_range(struct dmabuf_grant_import *imp, domid_t domid
 		if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len))
 			return -EOPNOTSUPP;
 		if (from < to) {
-			err = dmabuf_grant_add_run(imp, domid,
-						   addr + (from - pos),
+			err = dmabuf_grant_add_run(imp, addr + (from - pos),
 						   to - from);
 			if (err)
 				return err;
@@ -180,7 +179,7 @@ static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
 	if (!dmabuf_grant_range_in_buffer(imp->dmabuf, req->offset,
 					  req->nr_pages))
 		goto put;
-	err = dmabuf_grant_refs_init(&imp->refs, req->nr_pages);
+	err = dmabuf_grant_refs_init(&imp->refs, req->domid, req->nr_pages);
 	if (err)
 		goto put;
 	err = dmabuf_grant_attach(imp);
@@ -221,8 +220,7 @@ dmabuf_grant_import_create(const struct xen_dmabuf_grant_import *req)
 		kfree(imp);
 		return ERR_PTR(err);
 	}
-	err = dmabuf_grant_add_range(imp, req->domid, req->offset,
-				     req->offset + len);
+	err = dmabuf_grant_add_range(imp, req->offset, req->offset + len);
 	if (err) {
 		dmabuf_grant_import_abandon(imp);
 		return ERR_PTR(err);

@@ -25,7 +25,11 @@
  *              not within the buffer, or fd is not a dma-buf
  * EBADF        fd is not an open descriptor
  * EOPNOTSUPP   the buffer does not consist of whole pages of system memory
- * ENOSPC       this domain's grant table is full (gnttab_max_frames)
+ * EDQUOT       the peer holds as many pages as one peer may, counting those of
+ *              earlier imports that it still has mapped, whoever made them
+ *              (the module's parameter peer_limit)
+ * ENOSPC       this domain's grant table is full, but for what is kept for
+ *              small imports of peers that have few (gnttab_max_frames)
  * ENOMEM       the kernel is out of memory
  * EFAULT       refs is not writable
  */
