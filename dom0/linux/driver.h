@@ -76,23 +76,27 @@ void dmabuf_grant_peers_exit(void);
  * @charge: what the peer is charged for: @live, and while pages are being
  *	granted those that are to come
  * @ref: the references; those from 0 to @live - 1 are granted, in any order
+ * @folio: for each of them the folio that is held for it, or NULL
  * @size: number of references that fit
  * @live: number of references that are granted
  * @next: index at which a bounded pass over the references continues
+ * @unheld: number of pages that could not be held
  */
 struct dmabuf_grant_refs {
 	domid_t domid;
 	struct dmabuf_grant_charge charge;
 	u32 *ref;
+	struct folio **folio;
 	u32 size;
 	u32 live;
 	u32 next;
+	u32 unheld;
 };
 
 int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, domid_t domid,
 			   u32 size);
 void dmabuf_grant_refs_free(struct dmabuf_grant_refs *refs);
-int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, unsigned long gfn);
+int dmabuf_grant_refs_add(struct dmabuf_grant_refs *refs, unsigned long pfn);
 u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max);
 
 /**

@@ -3,6 +3,8 @@
  * xen-dmabuf-grant: an import, which is a pinned dma-buf and references to some
  * of its pages
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/dma-direction.h>
 #include <linux/err.h>
 #include <linux/minmax.h>
@@ -105,7 +107,7 @@ static int dmabuf_grant_add_page(struct dmabuf_grant_import *imp,
 	if (!dmabuf_grant_dma_to_pfn(addr, &pfn) ||
 	    !dmabuf_grant_frame_is_ours(pfn))
 		return -EOPNOTSUPP;
-	return dmabuf_grant_refs_add(&imp->refs, pfn_to_gfn(pfn));
+	return dmabuf_grant_refs_add(&imp->refs, pfn);
 }
 
 static int dmabuf_grant_add_run(struct dmabuf_grant_import *imp,
@@ -195,6 +197,14 @@ put:
 	return err;
 }
 
+/* See grants.c: whoever unbinds that driver should have been told. */
+static void dmabuf_grant_tell_unheld(const struct dmabuf_grant_import *imp)
+{
+	if (imp->refs.unheld)
+		pr_notice_once("%s has pages that cannot be held: do not unbind its driver while guests have them mapped\n",
+			       imp->dmabuf->exp_name);
+}
+
 /**
  * dmabuf_grant_import_create() - pin a dma-buf and grant pages of it
  * @req: the request; except for fd and refs, its fields have been checked on
@@ -225,6 +235,7 @@ dmabuf_grant_import_create(const struct xen_dmabuf_grant_import *req)
 		dmabuf_grant_import_abandon(imp);
 		return ERR_PTR(err);
 	}
+	dmabuf_grant_tell_unheld(imp);
 	return imp;
 }
 
