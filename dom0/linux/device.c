@@ -25,8 +25,9 @@
  * Grants the pages of a dma-buf to another domain, and keeps them pinned until
  * it is proven that this domain has no mapping of them left.
  *
- * Abuse by the caller: only root may open the device. Someone who has it open
- * can pin the memory of dma-bufs that they hold, and can use up what peers.c
+ * Abuse by the caller: only root may open the device. A descriptor can be tied
+ * to one domain, irreversibly, before its owner gives up privileges. Someone who
+ * has it open can pin the memory of dma-bufs that they hold, and can use up what peers.c
  * leaves of this domain's grant table, but no more than that. Every number in a
  * request is copied once and checked before use, and a handle is only looked up
  * in the descriptor it belongs to.
@@ -38,10 +39,14 @@
  * Limits: pages of 4 KiB, granted one by one, always for reading and writing.
  */
 
+/* The value of domid that ties a descriptor to no domain */
+#define DMABUF_GRANT_ANY_DOMAIN U32_MAX
+
 struct dmabuf_grant_file {
-	struct mutex lock;	/* protects imports, next and the imports */
+	struct mutex lock;	/* protects the other members and the imports */
 	struct xarray imports;	/* by handle */
 	u32 next;
+	u32 domid;		/* the only one to grant to */
 };
 
 struct dmabuf_grant_stats dmabuf_grant_stats;
@@ -56,6 +61,7 @@ static int dmabuf_grant_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&priv->lock);
 	xa_init_flags(&priv->imports, XA_FLAGS_ALLOC1);
+	priv->domid = DMABUF_GRANT_ANY_DOMAIN;
 	file->private_data = priv;
 	return nonseekable_open(inode, file);
 }
@@ -76,11 +82,24 @@ static int dmabuf_grant_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Compares all 32 bits: a domid_t would drop the upper half. */
+static bool dmabuf_grant_is_domain(u32 domid)
+{
+	return domid < DOMID_FIRST_RESERVED;
+}
+
+static bool dmabuf_grant_may_grant(const struct dmabuf_grant_file *priv,
+				   u32 domid)
+{
+	u32 only = READ_ONCE(priv->domid);
+
+	return only == DMABUF_GRANT_ANY_DOMAIN || only == domid;
+}
+
 static int
 dmabuf_grant_check_import(const struct xen_dmabuf_grant_import *req)
 {
-	/* Compare all 32 bits: a domid_t would drop the upper half. */
-	if (req->domid >= DOMID_FIRST_RESERVED)
+	if (!dmabuf_grant_is_domain(req->domid))
 		return -EINVAL;
 	if (req->flags || !req->nr_pages || !PAGE_ALIGNED(req->offset))
 		return -EINVAL;
@@ -104,7 +123,8 @@ static int dmabuf_grant_tell_caller(const struct dmabuf_grant_import *imp,
  * Handles are used in turn rather than reused at once, so that a stale one is
  * likely to be noticed. The lock is held until the caller knows the handle, so
  * that no other thread of the caller can guess it and release an import whose
- * references are still being copied.
+ * references are still being copied, and so that none appears for another
+ * domain once the descriptor is tied to one.
  */
 static int dmabuf_grant_publish(struct dmabuf_grant_file *priv,
 				struct dmabuf_grant_import *imp,
@@ -117,8 +137,12 @@ static int dmabuf_grant_publish(struct dmabuf_grant_file *priv,
 	err = mutex_lock_killable(&priv->lock);
 	if (err)
 		return err;
-	err = xa_alloc_cyclic(&priv->imports, &handle, imp,
-			      XA_LIMIT(1, U32_MAX), &priv->next, GFP_KERNEL);
+	if (dmabuf_grant_may_grant(priv, req->domid))
+		err = xa_alloc_cyclic(&priv->imports, &handle, imp,
+				      XA_LIMIT(1, U32_MAX), &priv->next,
+				      GFP_KERNEL);
+	else
+		err = -EPERM;
 	if (err >= 0) {
 		err = dmabuf_grant_tell_caller(imp, handle, req, arg);
 		if (err)
@@ -141,6 +165,8 @@ dmabuf_grant_ioctl_import(struct dmabuf_grant_file *priv,
 	err = dmabuf_grant_check_import(&req);
 	if (err)
 		return err;
+	if (!dmabuf_grant_may_grant(priv, req.domid))
+		return -EPERM;
 	imp = dmabuf_grant_import_create(&req);
 	if (IS_ERR(imp))
 		return PTR_ERR(imp);
@@ -191,6 +217,28 @@ dmabuf_grant_ioctl_release(struct dmabuf_grant_file *priv,
 	return put_user(req.busy, &arg->busy);
 }
 
+static long
+dmabuf_grant_ioctl_restrict(struct dmabuf_grant_file *priv,
+			    struct xen_dmabuf_grant_restrict __user *arg)
+{
+	struct xen_dmabuf_grant_restrict req;
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (!dmabuf_grant_is_domain(req.domid) || req.flags)
+		return -EINVAL;
+	err = mutex_lock_killable(&priv->lock);
+	if (err)
+		return err;
+	if (dmabuf_grant_may_grant(priv, req.domid))
+		WRITE_ONCE(priv->domid, req.domid);
+	else
+		err = -EPERM;
+	mutex_unlock(&priv->lock);
+	return err;
+}
+
 static long dmabuf_grant_ioctl(struct file *file, unsigned int cmd,
 			       unsigned long arg)
 {
@@ -202,6 +250,8 @@ static long dmabuf_grant_ioctl(struct file *file, unsigned int cmd,
 		return dmabuf_grant_ioctl_import(priv, uarg);
 	case XEN_DMABUF_GRANT_RELEASE:
 		return dmabuf_grant_ioctl_release(priv, uarg);
+	case XEN_DMABUF_GRANT_RESTRICT:
+		return dmabuf_grant_ioctl_restrict(priv, uarg);
 	default:
 		return -ENOTTY;
 	}

@@ -23,6 +23,7 @@
  *
  * EINVAL       domid, flags, offset or nr_pages is not valid, or the range is
  *              not within the buffer, or fd is not a dma-buf
+ * EPERM        the descriptor is tied to another domain
  * EBADF        fd is not an open descriptor
  * EOPNOTSUPP   the buffer does not consist of whole pages of system memory
  * EDQUOT       the peer holds as many pages as one peer may, counting those of
@@ -61,9 +62,24 @@ struct xen_dmabuf_grant_release {
 	__u32 busy;		/* out: references the peer still has mapped */
 };
 
+/*
+ * Tie the descriptor to one domain: from now on it grants to no other. This
+ * cannot be undone. Imports for other domains that exist already can still be
+ * released.
+ *
+ * EINVAL       domid or flags is not valid
+ * EPERM        the descriptor is tied to another domain
+ */
+struct xen_dmabuf_grant_restrict {
+	__u32 domid;		/* in */
+	__u32 flags;		/* in: 0 */
+};
+
 #define XEN_DMABUF_GRANT_IMPORT \
 	_IOWR('X', 0xd0, struct xen_dmabuf_grant_import)
 #define XEN_DMABUF_GRANT_RELEASE \
 	_IOWR('X', 0xd1, struct xen_dmabuf_grant_release)
+#define XEN_DMABUF_GRANT_RESTRICT \
+	_IOW('X', 0xd2, struct xen_dmabuf_grant_restrict)
 
 #endif /* XEN_DMABUF_GRANT_H */
