@@ -4,11 +4,12 @@
 # Builds the kernel's own xen-gntdev with its dma-buf calls, which Debian does not
 # enable, for the lab boot that tests libxengnttab as the provider of grants.
 #
-#   build-gntdev.sh SRC_TARBALL KVER OUTDIR
+#   build-gntdev.sh SRC_TARBALL KVER OUTDIR PATCH
 #
 # SRC_TARBALL  linux-source-*.tar.xz of the same kernel series
 # KVER         the kernel to build for; its headers are in /lib/modules/KVER
 # OUTDIR       where xen-gntdev.ko goes
+# PATCH        our patch for it: with this applied it is xen-gntdev-fixed.ko
 set -eu
 
 die() {
@@ -16,8 +17,8 @@ die() {
 	exit 1
 }
 
-[ $# -eq 3 ] || die "usage: build-gntdev.sh SRC_TARBALL KVER OUTDIR"
-tarball=$1 kver=$2 outdir=$3
+[ $# -eq 4 ] || die "usage: build-gntdev.sh SRC_TARBALL KVER OUTDIR PATCH"
+tarball=$1 kver=$2 outdir=$3 patch=$4
 kdir=/lib/modules/$kver/build
 series=$(echo "$kver" | cut -d. -f1,2)
 
@@ -57,5 +58,14 @@ xen-gntdev-y := gntdev.o gntdev-dmabuf.o stub.o
 ccflags-y := -DCONFIG_XEN_GRANT_DMA_ALLOC=1 -DCONFIG_XEN_GNTDEV_DMABUF=1
 KBUILD
 
-make -C "$kdir" M="$work" modules || die "the build for $kver failed, see above"
-cp "$work/xen-gntdev.ko" "$outdir/xen-gntdev.ko"
+# build NAME [OPTION...]
+build() {
+	name=$1
+	shift
+	make -C "$kdir" M="$work" "$@" modules || die "the build for $kver failed, see above"
+	cp "$work/xen-gntdev.ko" "$outdir/$name.ko"
+}
+
+build xen-gntdev
+patch -d "$work" -p3 -F0 <"$patch" || die "$patch does not apply"
+build xen-gntdev-fixed W=1 KCFLAGS=-Werror

@@ -81,7 +81,7 @@ def unit():
     if status:
         return [("build", "fail", tail(output, 40))]
     results = []
-    for program in (*UNITS, "gpu"):
+    for program in (*UNITS, "gpu", "provider"):
         results += tap(program, [f"{folder}/tests/unit/test-{program}", "--tap"],
                        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1",
                             "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"})

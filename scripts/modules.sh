@@ -30,8 +30,9 @@ module()
 module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
 
-key=$(sha256sum </src/scripts/build-gntdev.sh | cut -c1-16)-$kver
+patch=/src/upstream/patches/gntdev-segments.patch
+key=$(cat /src/scripts/build-gntdev.sh $patch | sha256sum | cut -c1-16)-$kver
 if [ "$(cat "$out/gntdev.key" 2>/dev/null)" != "$key" ]; then
-    sh /src/scripts/build-gntdev.sh /usr/src/linux-source-6.12.tar.xz "$kver" "$out"
+    sh /src/scripts/build-gntdev.sh /usr/src/linux-source-6.12.tar.xz "$kver" "$out" $patch
     echo "$key" >"$out/gntdev.key"
 fi
