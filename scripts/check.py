@@ -27,7 +27,7 @@ LONG_LIMIT = 1800       # for one that may download or compile much
 QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
-UNITS = ("ring", "window", "room", "session", "fault")
+UNITS = ("ring", "window", "room", "session", "fault", "hold")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + QEMU_UNITS

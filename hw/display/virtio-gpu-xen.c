@@ -20,15 +20,24 @@ static PCIDevice *find_pci_device(VirtIOGPU *g)
     return (PCIDevice *)object_dynamic_cast(proxy, TYPE_PCI_DEVICE);
 }
 
+/* @property is about grants. */
+static bool check_grants(VirtIOGPUGL *gl, const char *property, Error **errp)
+{
+    if (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
+        gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF) {
+        error_setg(errp, "%s has no effect with xen-hostmem=%s: remove %s",
+                   property, XenHostmemPolicy_str(gl->xen_hostmem_policy),
+                   property);
+        return false;
+    }
+    return true;
+}
+
 static bool check_quota(VirtIOGPUGL *gl, Error **errp)
 {
     uint64_t hostmem = VIRTIO_GPU_BASE(gl)->conf.hostmem;
 
-    if (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
-        gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF) {
-        error_setg(errp, "xen-hostmem-quota has no effect with xen-hostmem=%s: "
-                   "remove xen-hostmem-quota",
-                   XenHostmemPolicy_str(gl->xen_hostmem_policy));
+    if (!check_grants(gl, "xen-hostmem-quota", errp)) {
         return false;
     }
     if (gl->xen_hostmem_quota % XEN_HOSTMEM_PAGE_SIZE) {
@@ -49,7 +58,8 @@ static bool check_properties(VirtIOGPUGL *gl, Error **errp)
 {
     const char *property =
         gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO ? "xen-hostmem" :
-        gl->xen_hostmem_quota ? "xen-hostmem-quota" : NULL;
+        gl->xen_hostmem_quota ? "xen-hostmem-quota" :
+        gl->xen_hostmem_hold_limit ? "xen-hostmem-hold-limit" : NULL;
 
     if (!property) {
         return true;
@@ -62,6 +72,10 @@ static bool check_properties(VirtIOGPUGL *gl, Error **errp)
     if (!virtio_gpu_hostmem_enabled(VIRTIO_GPU_BASE(gl)->conf)) {
         error_setg(errp, "%s requires a host memory window: add hostmem=SIZE, "
                    "or remove %s", property, property);
+        return false;
+    }
+    if (gl->xen_hostmem_hold_limit &&
+        !check_grants(gl, "xen-hostmem-hold-limit", errp)) {
         return false;
     }
     return !gl->xen_hostmem_quota || check_quota(gl, errp);
@@ -81,6 +95,7 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
             .trap = gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_GRANTED,
             .quota = gl->xen_hostmem_quota,
         },
+        .hold_limit = gl->xen_hostmem_hold_limit,
         .export = virtio_gpu_xen_export,
         .settled = virtio_gpu_xen_settled,
         .opaque = g,

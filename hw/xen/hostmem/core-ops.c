@@ -103,6 +103,11 @@ static void log_reason(XenHostmem *h, const XenHostmemTransition *t)
     }
 }
 
+static int64_t core_now_ms(void *opaque)
+{
+    return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+}
+
 static void core_transition(void *opaque, const XenHostmemTransition *t)
 {
     XenHostmem *h = opaque;
@@ -111,15 +116,11 @@ static void core_transition(void *opaque, const XenHostmemTransition *t)
                                  XenHostmemState_str(t->from),
                                  XenHostmemState_str(t->to),
                                  XenHostmemReason_str(t->reason));
+    xen_hostmem_hold_transition(&h->hold, t, core_now_ms(h));
     if (t->to == XEN_HOSTMEM_STATE_TRAPPED &&
         t->reason != XEN_HOSTMEM_REASON_POLICY) {
         log_reason(h, t);
     }
-}
-
-static int64_t core_now_ms(void *opaque)
-{
-    return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 }
 
 static bool core_guest_runs(void *opaque)

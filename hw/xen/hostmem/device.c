@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/cutils.h"
+#include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
@@ -27,6 +28,31 @@ static void start_timer(XenHostmem *h)
 }
 
 /*
+ * End a guest that keeps memory for longer than the administrator allows.
+ * Returns true if it keeps any, so that this must be called again.
+ */
+static bool check_hold(XenHostmem *h)
+{
+    switch (xen_hostmem_hold_tick(&h->hold,
+                                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME),
+                                  qemu_xen_gnttab_peer_runs(xen_domid))) {
+    case XEN_HOSTMEM_HOLD_NOTHING:
+        return false;
+    case XEN_HOSTMEM_HOLD_RUNNING:
+        return true;
+    case XEN_HOSTMEM_HOLD_EXPIRED:
+        error_report("xen-hostmem: the guest keeps %" PRIu64 " KiB of host "
+                     "memory for more than %u s after it should have unmapped "
+                     "it (xen-hostmem-hold-limit), so it is ended",
+                     h->hold.nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),
+                     h->cfg.hold_limit);
+        xen_hostmem_end_guest();
+        return true;
+    }
+    g_assert_not_reached();
+}
+
+/*
  * Uses the PCI function's re-entrancy guard, because settled() makes the GPU
  * device answer commands.  So a tick, which may settle something, is left to
  * it, too.
@@ -39,6 +65,7 @@ static void hostmem_bh(void *opaque)
     if (h->tick_due) {
         h->tick_due = false;
         again = xen_hostmem_window_tick(h->window);
+        again |= check_hold(h);
     } else {
         xen_hostmem_window_pump(h->window);
     }
@@ -88,6 +115,7 @@ XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp)
         h->cfg.rules.quota = xen_hostmem_room_default_quota(
             cfg->size, qemu_xen_gnttab_table_pages());
     }
+    xen_hostmem_hold_init(&h->hold, cfg->hold_limit);
     h->window = xen_hostmem_window_new(cfg->size, &h->cfg.rules,
                                        &xen_hostmem_core_ops, h);
     xen_hostmem_window_limit_p2m(h->window,
@@ -197,6 +225,7 @@ static void xen_hostmem_finalize(Object *obj)
     timer_free(h->timer);
     qemu_bh_delete(h->bh);
     xen_hostmem_window_free(h->window);
+    xen_hostmem_hold_destroy(&h->hold);
     xen_hostmem_provider_close(&h->provider);
 }
 

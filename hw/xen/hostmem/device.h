@@ -10,6 +10,7 @@
 #include "hw/xen/xen-bus.h"
 #include "hw/xen/xen-hostmem.h"
 #include "frontend.h"
+#include "hold.h"
 #include "provider.h"
 #include "trap.h"
 #include "window.h"
@@ -24,6 +25,7 @@ struct XenHostmem {
     XenHostmemTrap trap;
     XenHostmemProvider provider;
     XenHostmemFrontend frontend;
+    XenHostmemHold hold;
     QEMUBH *bh;                 /* pumps the window */
     QEMUTimer *timer;
     bool tick_due;              /* the next run of @bh is a tick */

@@ -78,6 +78,11 @@ typedef struct XenHostmemConfig {
     uint64_t size;              /* of the window; bytes, multiple of 4096 */
     uint8_t shm_id;             /* ID of its virtio shared memory region */
     XenHostmemRules rules;
+    /*
+     * Seconds that the guest may keep memory after it should have unmapped it,
+     * before it is ended.  0: no limit.
+     */
+    uint32_t hold_limit;
     XenHostmemExport *export;
     XenHostmemSettled *settled;
     void *opaque;
