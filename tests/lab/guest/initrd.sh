@@ -16,10 +16,11 @@ mkdir -p "$tree/bin" "$modules"
 cp "$here/init" "$tree/"
 cp "$here/spawn" "$here/in-system" "$tree/bin/"
 cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/rawgpu" \
-    "$tree/bin/"
+    "$build/tools/rawfront" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
-    drm_kms_helper virtio-gpu virtio_blk virtio_console ext4
+    drm_kms_helper virtio-gpu virtio_blk virtio_console ext4 \
+    xen-gntalloc xen-gntdev xen-evtchn xen-privcmd
