@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fuzz.py RUNS: fuzz the ring and whole sessions, RUNS executions of each, both
-fuzzers at the same time. Runs in the build base.
+"""fuzz.py RUNS: fuzz the ring, whole sessions and the GPU's commands, RUNS executions of
+each, all fuzzers at the same time. Runs in the build base.
 
 New inputs go to build/fuzz/NAME. With KEEP=1 in the environment, a minimised
 set of them is added to tests/fuzz/corpus/NAME."""
@@ -13,7 +13,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join(TOP, "build", "fuzz")
-NAMES = ("ring", "session")
+NAMES = ("ring", "session", "gpu")
 MAX_LEN = 400
 
 

@@ -7,29 +7,14 @@
 #include "qemu/osdep.h"
 #include "../unit/hostmem-session.h"
 #include "fuzz.h"
-
-typedef struct Input {
-    const uint8_t *data;
-    size_t left;
-} Input;
-
-static unsigned pick_octet(void *source, unsigned n)
-{
-    Input *in = source;
-
-    if (!in->left) {
-        return 0;
-    }
-    in->left--;
-    return *in->data++ % n;
-}
+#include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    Input in = { data, size };
+    FuzzInput in = { data, size };
     Session s;
 
-    session_start(&s, pick_octet, &in);
+    session_start(&s, fuzz_pick, &in);
     while (in.left) {
         session_step(&s);
     }
