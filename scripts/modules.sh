@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# modules.sh DOM0-BASE: build our kernel modules and the lab's second provider (a
-# gntdev with dma-buf support) for the kernel that dom0 and the guests run. Runs
-# in the build base.
+# modules.sh DOM0-BASE: build our kernel modules, the lab's exporter and its second
+# provider (a gntdev with dma-buf support) for the kernel that dom0 and the guests
+# run. Runs in the build base.
 
 set -eu
 dom0=$1
@@ -29,6 +29,7 @@ module()
 
 module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
+module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
 
 patch=/src/upstream/patches/gntdev-segments.patch
 key=$(cat /src/scripts/build-gntdev.sh $patch | sha256sum | cut -c1-16)-$kver

@@ -24,7 +24,9 @@ build ask guest/ask.c -static
 build blobtool guest/blobtool/*.c -static -pthread -lm
 build rawgpu guest/rawgpu.c -static
 build rawfront guest/rawfront/*.c guest/xenbus.c -I/usr/include/xen/io -static -pthread
+build keeper guest/keeper.c -static
 build peek dom0/peek.c
+build canary dom0/canary.c
 build grantcheck dom0/grantcheck.c
 
 # These run in the guest's Debian system and, for comparison, in dom0.
