@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import catalogue
 import fuzz as fuzzers
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -199,7 +200,14 @@ def lint():
         verdict("python", ["python3", "-m", "py_compile", *tracked(r"\.py$")]),
         verdict("python-3.11", ["python3", "scripts/check-python.py", *tracked(r"\.py$")]),
         *mtrr(),
+        threats(),
     ]
+
+
+def threats():
+    """Each case of the threat model names tests that exist."""
+    wrong, _count = catalogue.faults()
+    return ("threat-model", "fail" if wrong else "pass", "\n".join(wrong))
 
 
 def mtrr():
