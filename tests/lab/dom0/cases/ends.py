@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest or its QEMU ends at a random instant, while blobs are mapped and unmapped."""
 
+import glob
 import random
 import re
 import time
@@ -11,6 +12,7 @@ from lab import case
 
 ROUNDS, MANY_ROUNDS = 20, 200
 LONGEST = 2.0                   # seconds from the start of the load to the end
+PROGRAMS = ("qemu-system", "virgl_render")
 # What Linux and Xen log about a panic that the case provokes.
 PANIC = (r"sysrq", r"Kernel panic", r"reported crashed by")
 
@@ -33,13 +35,21 @@ def panic(guest):
 ENDS = (kill_qemu, xl_destroy, panic)
 
 
+def program_names():
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="ascii", errors="replace") as f:
+                yield f.read()
+        except OSError:
+            pass                # it has just ended
+
+
 def held_by_dom0():
     """What a guest and its QEMU hold: all zero once both are gone."""
     with open("/sys/kernel/debug/dma_buf/bufinfo", encoding="ascii", errors="replace") as f:
         total = re.search(r"Total (\d+) objects, (\d+) bytes", f.read())
-    processes = dom0.sh("pgrep -c 'qemu-system|virgl_render' || true").split()[0]
     return {**dom0.counters(), "dmabufs": int(total[1]), "dmabuf_bytes": int(total[2]),
-            "processes": int(processes)}
+            "processes": sum(name.startswith(PROGRAMS) for name in program_names())}
 
 
 def held_by_guest(guest):
