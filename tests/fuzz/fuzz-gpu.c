@@ -2,8 +2,8 @@
 /*
  * Fuzz the GPU's commands: each octet is a choice, of commands in any order, of
  * what the renderer answers, and of what guest, kernel and clock do meanwhile.
- * The checks are those of /gpu/random: each command is answered once and those
- * for one resource in order (I3), stores reach the blob (I1), nothing leaks (I8).
+ * The checks are those of /gpu/random: each command is answered once, in order
+ * for one resource (I3), stores reach the blob (I1), nothing leaks (I8).
  */
 
 /* With its renderer and control queue; only its main() is of no use here. */
