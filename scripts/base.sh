@@ -11,7 +11,6 @@
 # GiB needed in an empty cache, and in build/ of one checkout
 CACHE_NEEDS=5
 BUILD_NEEDS=2
-KEEP_DAYS=14            # a base that no run has used for so long is removed
 
 need_space()
 {
@@ -114,13 +113,6 @@ make_base()
     exec 9>&-
 }
 
-# The bases of other checkouts stay for as long as they are in use.
-forget_old()
-{
-    find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "base-$1-*" ! -name "*.tmp" -mtime +$KEEP_DAYS \
-        -exec rm -rf --one-file-system {} +
-}
-
 need_root
 install_tools
 need_folder "$CACHE" "point XDG_CACHE_HOME at another folder"
@@ -129,5 +121,5 @@ need_folder "$BUILD" "use a checkout that can be written to"
     need_space "$BUILD" $BUILD_NEEDS "free some, or use a checkout on a larger disk"
 for name; do
     make_base "$name"
-    forget_old "$name"
+    forget_unused "$CACHE" "base-$name-*"
 done

@@ -171,6 +171,21 @@ only_mirror "deb [trusted=yes] copy:/src/build/mirror ./"
 says other-version-gone "exit 3" sh -c '"$@"; echo "exit $?"; exit 1' sh \
     "$in_base" scripts/qemu-source.sh --qemu 10.2
 
+# Others' emulators stay while they are in use; the test has none of its own.
+fresh
+lend_base
+mkdir "$own_cache/emulators"
+touch "$own_cache/emulators/in-use"
+touch -d '30 days ago' "$own_cache/emulators/unused"
+# shellcheck disable=SC2016 # the inner shell expands it
+says emulators-in-use-stay "left: in-use ." unshare --net "$in_base" sh -c \
+    'scripts/emulator.sh; echo left: $(ls /cache/emulators) .; exit 1'
+
+fresh
+mkdir -p "$tree/build/lab"
+ln -s /cache/emulators/gone "$tree/build/lab/emulator"
+says emulator-is-gone "no longer in the cache: run make build" scripts/lab.sh main.py
+
 fresh
 says runs-not-a-number "RUNS is a number" make fuzz RUNS=many
 

@@ -83,6 +83,16 @@ hash_of()
     echo "$sum" | cut -c1-16
 }
 
+# forget_unused FOLDER NAME [DAYS]: remove what has such a name in a folder of the
+# cache and was not used for so long. Whoever uses it touches it, so what belongs to
+# another checkout stays for as long as that is in use.
+KEEP_DAYS=14
+forget_unused()
+{
+    find "$1" -mindepth 1 -maxdepth 1 -name "$2" ! -name '*.tmp' \
+        -mtime "+${3:-$KEEP_DAYS}" -exec rm -rf --one-file-system {} +
+}
+
 # qemu_pins PREFIX: one key for a version of QEMU that UPSTREAM pins; the prefix
 # is that of its lines (qemu, qemu_10.2)
 qemu_pins()

@@ -20,7 +20,6 @@ build()
     # shellcheck disable=SC2086 # words without surprises
     ../qemu-lab-src/configure $options
     ninja qemu-system-x86_64
-    mkdir -p "$(dirname "$1")"
     strip -o "$1.new" qemu-system-x86_64
     mv "$1.new" "$1"
     rm -rf "$TOP/build/emulator" "$TOP/build/qemu-lab-src"
@@ -30,10 +29,10 @@ key=$(qemu_pins qemu)-$(hash_of "$0" "$TOP/scripts/qemu-source.sh" "$TOP"/patche
 program=/cache/emulators/$(basename "$(base_dir build)")-$key
 exec 9>/cache/emulators.lock
 flock 9
-if [ ! -e "$program" ]; then
-    rm -rf /cache/emulators
-    build "$program"
-fi
+mkdir -p "$(dirname "$program")"
+touch -c "$program"
+forget_unused "$(dirname "$program")" '*'
+[ -e "$program" ] || build "$program"
 exec 9>&-
 mkdir -p "$TOP/build/lab"
 ln -sfn "$program" "$TOP/build/lab/emulator"

@@ -8,20 +8,27 @@
 
 . "$(dirname "$0")/common.sh"
 
+KEEP_IMAGES=1           # days; each takes more than 1 GiB
+
 program=$1
 shift
+need_root
+[ -L "$BUILD/lab/emulator" ] || die "there is no build/lab/emulator: run make build"
+emulator=$CACHE/emulators/$(basename "$(readlink "$BUILD/lab/emulator")")
+[ -e "$emulator" ] || die "build/lab/emulator is no longer in the cache: run make build"
+touch "$emulator" "$(base_dir dom0)"    # what is not used is removed
+
 base=/cache/$(basename "$(base_dir dom0)")
 key=$(hash_of "$TOP"/tests/lab/image/* "$TOP/tests/lab/initrd.sh")
 image=images/$(basename "$base")-$key
-
-need_root
-touch "$(base_dir dom0)"        # base.sh removes unused bases
 mkdir -p "$CACHE/images" "$BUILD/lab"
 exec 9>"$CACHE/images.lock"
 flock 9
+touch -c "$CACHE/$image"
+forget_unused "$CACHE/images" '*' $KEEP_IMAGES
 if [ ! -d "$CACHE/$image" ]; then
     step "creating dom0's disk"
-    rm -rf "$CACHE/images"/*
+    rm -rf "$CACHE/images"/*.tmp
     logged image "$TOP/scripts/in-base.sh" tests/lab/image/image.sh \
         "$base" "/cache/$image.tmp" || die "dom0's disk could not be created"
     mv "$CACHE/$image.tmp" "$CACHE/$image"
