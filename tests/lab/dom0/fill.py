@@ -4,6 +4,7 @@
 import ctypes
 import errno
 import fcntl
+import glob
 import itertools
 import os
 import resource
@@ -59,6 +60,24 @@ def full_grant_table(domid, smallest):
     finally:
         os.close(device)        # releases all imports
         os.close(dmabuf)
+
+
+def resize_p2m_pool(domid, change):
+    """Give a domain so many bytes more for the tables of its address space, and return what
+    it had."""
+    library, = glob.glob("/usr/lib/*/libxenctrl.so.*.0") or ["libxenctrl.so"]
+    xenctrl = ctypes.CDLL(library, use_errno=True)
+    xenctrl.xc_interface_open.restype = ctypes.c_void_p
+    xch = ctypes.c_void_p(xenctrl.xc_interface_open(None, None, 0))
+    size = ctypes.c_uint64()
+    try:
+        if xenctrl.xc_get_paging_mempool_size(xch, domid, ctypes.byref(size)) or \
+                xenctrl.xc_set_paging_mempool_size(xch, domid,
+                                                   ctypes.c_uint64(size.value + change)):
+            raise OSError(ctypes.get_errno(), "the p2m pool cannot be resized")
+    finally:
+        xenctrl.xc_interface_close(xch)
+    return size.value
 
 
 @contextmanager

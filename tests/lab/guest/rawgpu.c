@@ -6,6 +6,9 @@
  *
  * rawgpu answer-into-device: have answers written to the device's own status
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
+ * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
+ *     1 MiB; end when a line is read
+ * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
  *
  * The answer is one line of JSON. At the end the device is reset and has no
  * driver.
@@ -561,6 +564,63 @@ static void run_reset_mapped(unsigned int count)
     printf("{\"mapped\": %u, \"reset_ms\": %.1f}\n", count, reset());
 }
 
+/* Resource n + 1, in a context that can hold it. */
+static void create_shared(unsigned int n, uint64_t bytes)
+{
+    uint32_t ctx = 1 + n / BLOBS_PER_CTX;
+
+    if (n % BLOBS_PER_CTX == 0) {
+        create_context(ctx);
+    }
+    expect(create_blob(n + 1, ctx, bytes), VIRTIO_GPU_RESP_OK_NODATA,
+           "RESOURCE_CREATE_BLOB");
+}
+
+static void map_shared(unsigned int n, uint64_t offset)
+{
+    expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, n + 1, offset),
+           VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+}
+
+static void run_sparse(unsigned int count, uint64_t step)
+{
+    char line[16];
+
+    for (unsigned int n = 0; n < count; n++) {
+        create_shared(n, PAGE);
+        map_shared(n, n * step);
+    }
+    create_shared(count, 1 << 20);
+    map_shared(count, count * step);
+    printf("{\"mapped\": %u}\n", count + 1);
+    fflush(stdout);
+    if (!fgets(line, sizeof(line), stdin)) {
+        die("no line to read");
+    }
+}
+
+static void run_fight(unsigned int seconds, unsigned int count, uint64_t bytes)
+{
+    double start, end;
+    uint64_t turns = 0;
+
+    for (unsigned int n = 0; n < count; n++) {
+        create_shared(n, bytes);
+        map_shared(n, n * bytes);
+    }
+    start = now_ms();
+    end = start + seconds * 1e3;
+    for (; now_ms() < end; turns++) {
+        unsigned int n = turns % count;
+
+        expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, n + 1, 0),
+               VIRTIO_GPU_RESP_OK_NODATA, "RESOURCE_UNMAP_BLOB");
+        map_shared(n, n * bytes);
+    }
+    printf("{\"turns\": %" PRIu64 ", \"ms\": %.0f}\n", turns,
+           now_ms() - start);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -571,9 +631,18 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(name, "reset-mapped")) {
         start();
         run_reset_mapped(number(argv[2]));
+    } else if (argc == 4 && !strcmp(name, "sparse")) {
+        start();
+        run_sparse(number(argv[2]), (uint64_t)number(argv[3]) << 10);
+    } else if (argc == 5 && !strcmp(name, "fight")) {
+        start();
+        run_fight(number(argv[2]), number(argv[3]),
+                  (uint64_t)number(argv[4]) << 10);
     } else {
         fprintf(stderr, "usage: rawgpu answer-into-device\n"
-                        "       rawgpu reset-mapped COUNT\n");
+                        "       rawgpu reset-mapped COUNT\n"
+                        "       rawgpu sparse COUNT KIB\n"
+                        "       rawgpu fight SECONDS COUNT KIB\n");
         return 2;
     }
     /* Before the reset at exit, which may take a long time. */

@@ -3,7 +3,7 @@
 
 import dom0
 from blobs import (KIB, MIB, Blob, granted_pages, reasons, renderer_mappings, wait_granted,
-                   wait_no_grants)
+                   wait_no_grants, window)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
 from lab import case, load_driver, unload_driver
@@ -89,6 +89,23 @@ def pause(lab):
     lab.equal(guest.json("ask paused 60", 65)["mismatches"], 0, "words")
     lab.equal(granted_pages(guest), 4096, "granted pages")
     guest.ask("paused", "quit")
+
+
+@case("long-pause", limit=300)
+def long_pause(lab):
+    """A pause that is longer than every time limit costs the guest nothing (R23)."""
+    guest = lab.guest(driver=True)
+    held = Blob(guest, MIB, 103, name="held")
+    guest.run(f"spawn paused blobtool hold {16 * MIB} 104")
+    dom0.sh(f"xl pause {guest.domid}")
+    states = {b["state"] for b in window(guest)["blobs"] if b["size"] == 16 * MIB}
+    dom0.sh(f"sleep 40; xl unpause {guest.domid}", timeout=60)
+    lab.data["states at the pause"] = sorted(states)
+    lab.equal(guest.json("ask paused 60", 65)["mismatches"], 0, "words")
+    lab.equal(granted_pages(guest), 4096 + 256, "granted pages")
+    lab.equal(held.ask("verify 103")["mismatches"], 0, "words of a blob that was mapped before")
+    guest.ask("paused", "quit")
+    held.close()
 
 
 @case("hot-unplug", limit=240)

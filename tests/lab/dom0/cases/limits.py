@@ -3,7 +3,7 @@
 
 import dom0
 from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, window
-from fill import few_descriptors, full_grant_table
+from fill import few_descriptors, full_grant_table, resize_p2m_pool
 from guest import GPU
 from lab import case, load_driver, unload_driver
 
@@ -101,6 +101,65 @@ def maptrack_full(lab):
     large.close()
     small.check_both_ways(lab, 87)
     lab.equal(granted_pages(guest), 64, "granted pages at the end")
+
+
+def of_ring(guest):
+    """State and reason of the only blob of 1 MiB."""
+    ring, = (b for b in window(guest)["blobs"] if b["size"] == MIB)
+    return ring["state"], ring.get("reason")
+
+
+@case("p2m-full", limit=400)
+def p2m_full(lab):
+    """Without memory for the guest's p2m, blobs are trapped, the log names the option, and
+    they are granted once there is some."""
+    guest = lab.guest(driver=True, fresh=True, traces="",
+                      gpu="virtio-gpu-gl-pci,blob=on,hostmem=8G,venus=on")
+    lab.equal(guest.spawn("sparse", "rawgpu sparse 2000 2048", 240)["mapped"], 2001, "blobs")
+    full = sum(b.get("reason") == "guest-p2m-full" for b in window(guest)["blobs"])
+    lab.data["trapped"] = full
+    lab.require(500 < full < 1900, f"blobs without a table: {full}")
+    lab.equal(of_ring(guest), ("trapped", "guest-p2m-full"), "the ring, in a region of its own")
+    lab.require("shadow_memory" in guest.qemu_log(), "QEMU's log does not name the option")
+    lab.require("shadow_memory" in guest.run("dmesg | grep -i hostmem"),
+                "the guest's log does not name the option")
+    lab.data["pool"] = resize_p2m_pool(guest.domid, 16 * MIB)
+    dom0.wait_for("the ring is granted", lambda: of_ring(guest)[0] == "mapped", 80)
+    guest.run("echo >/tmp/spawn/sparse.in")
+    wait_granted(guest, 0, 60)
+    lab.drop_guest()
+
+
+LIVE = "sed -n 's/.* live \\([0-9]*\\) .*/\\1/p' /sys/kernel/debug/xen-hostmem/*/mappings"
+SPIN = "n=0; while [ ! -e /tmp/halt ]; do n=$((n+1)); done; echo $n"
+
+
+def spin(guest, seconds):
+    """How often three loops run in the guest meanwhile, beside what else runs there."""
+    guest.run("rm -f /tmp/halt /tmp/spun*; for i in 1 2 3; do "
+              f"(sh -c '{SPIN}' >/tmp/spun$i) </dev/null >/dev/null 2>&1 & done; "
+              f"sleep {seconds}; touch /tmp/halt; sleep 1", seconds + 10)
+    return sum(int(n) for n in guest.run("cat /tmp/spun*").split())
+
+
+@case("stops", limit=400)
+def stops(lab):
+    """However fast programs map and unmap more than the quota holds, the guest's four CPUs
+    are stopped at a limited rate."""
+    guest = lab.guest(driver=True, fresh=True, traces="", vcpus=4,
+                      gpu=GPU + ",xen-hostmem-quota=8M")
+    alone = spin(guest, 10)
+    before = int(guest.run(LIVE))
+    guest.run("spawn fight rawgpu fight 12 16 1024")
+    beside = spin(guest, 10)
+    result = guest.json("ask fight 60", 65)
+    live = int(guest.run(LIVE)) - before
+    lab.data.update(result, live=live, spins_alone=alone, spins_beside=beside)
+    lab.require(live > 10, f"{live} LIVE maps: the case did not try")
+    # Two seconds' worth for the start, each map is of 256 pages and so a stop.
+    lab.require(live <= 16 * (result["ms"] / 1000 + 2), f"{live} LIVE maps in {result['ms']} ms")
+    wait_granted(guest, 0, 60)
+    lab.drop_guest()
 
 
 @case("provider-comes", limit=240)
