@@ -27,4 +27,11 @@ void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id,
 void virtio_gpu_xen_export(void *opaque, uint32_t resource_id,
                            XenHostmemBuffer *buf);
 
+/**
+ * virtio_gpu_xen_open_udmabuf: open /dev/udmabuf if it is there
+ *
+ * Called at realize: QEMU may change to a user that may not open it.
+ */
+void virtio_gpu_xen_open_udmabuf(void);
+
 #endif

@@ -26,6 +26,11 @@ static int udmabuf_device(void)
     return fd;
 }
 
+void virtio_gpu_xen_open_udmabuf(void)
+{
+    udmabuf_device();
+}
+
 /* @otherwise: the reason to use unless file descriptors ran out. */
 static XenHostmemReason reason_of_failure(XenHostmemReason otherwise)
 {

@@ -129,6 +129,7 @@ bool virtio_gpu_xen_block_migration(VirtIOGPU *g, Error **errp)
                "this host mapped: shut the guest down instead");
     return migrate_add_blocker(&gl->xen_hostmem_blocker, errp) >= 0;
 }
+    virtio_gpu_xen_open_udmabuf();
 
 void virtio_gpu_xen_unrealize(VirtIOGPU *g)
 {

@@ -200,6 +200,9 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
                    "docs/system/xen-virtio-gpu.rst");
         return;
     }
+    if (!xen_hostmem_frontend_init(h, errp)) {
+        return;
+    }
     if (!toolstack_removes_nodes(xendev)) {
         remove_stale_nodes(xendev);
     }
@@ -211,8 +214,11 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
 
 static void xen_hostmem_unrealize(XenDevice *xendev)
 {
+    XenHostmem *h = XEN_HOSTMEM(xendev);
+
     trace_xen_hostmem_unrealize();
-    xen_hostmem_frontend_lost(XEN_HOSTMEM(xendev));
+    xen_hostmem_frontend_lost(h);
+    xen_hostmem_frontend_fini(h);
 }
 
 static void xen_hostmem_finalize(Object *obj)

@@ -18,9 +18,10 @@
 
 void xen_hostmem_frontend_push(XenHostmem *h)
 {
-    if (xen_hostmem_ring_push(h->frontend.ring)) {
-        xen_device_notify_event_channel(XEN_DEVICE(h),
-                                        h->frontend.event_channel, NULL);
+    XenHostmemFrontend *f = &h->frontend;
+
+    if (xen_hostmem_ring_push(f->ring)) {
+        qemu_xen_evtchn_notify(f->evtchn, f->port);
     }
 }
 
@@ -33,10 +34,8 @@ static void frontend_broken(XenHostmem *h)
     xen_device_backend_set_state(XEN_DEVICE(h), XenbusStateClosing);
 }
 
-/* Handles all replies.  Returns true if there were any. */
-static bool frontend_event(void *opaque)
+static void handle_replies(XenHostmem *h)
 {
-    XenHostmem *h = opaque;
     XenHostmemFrontend *f = &h->frontend;
     XenHostmemReply reply;
     bool any = false;
@@ -50,7 +49,7 @@ static bool frontend_event(void *opaque)
             break;
         case XEN_HOSTMEM_RING_BROKEN:
             frontend_broken(h);
-            return true;
+            return;
         case XEN_HOSTMEM_RING_EMPTY:
             if (xen_hostmem_ring_unexpected(f->ring)) {         /* R22 */
                 warn_report_once("xen-hostmem: unexpected response from the "
@@ -59,10 +58,22 @@ static bool frontend_event(void *opaque)
             if (any) {
                 xen_hostmem_window_post(h->window);
             }
-            return any;
+            return;
         }
     }
-    return any;
+}
+
+static void frontend_event(void *opaque)
+{
+    XenHostmem *h = opaque;
+    XenHostmemFrontend *f = &h->frontend;
+    xenevtchn_port_or_error_t port = qemu_xen_evtchn_pending(f->evtchn);
+
+    /* Another port is that of an earlier connection, and no longer bound. */
+    if (port > 0 && port == f->port) {
+        handle_replies(h);
+        qemu_xen_evtchn_unmask(f->evtchn, port);
+    }
 }
 
 /* Connection */
@@ -159,30 +170,56 @@ static uint32_t buffer_nr_refs(const XenHostmemFrontend *f)
     return f->buffer_pages * XEN_HOSTMEM_REFS_PER_PAGE;
 }
 
-static bool frontend_connect(XenHostmem *h, Error **errp)
+/*
+ * XenDevice's event channels open the device when they are bound, which is too
+ * late for a QEMU that runs as another user by then.
+ */
+static bool bind_event_channel(XenHostmem *h, Error **errp)
 {
-    ERRP_GUARD();
     XenDevice *xendev = XEN_DEVICE(h);
     XenHostmemFrontend *f = &h->frontend;
+    xenevtchn_port_or_error_t local;
     unsigned int port;
 
-    if (!read_version(xendev, errp) || !map_ring(h, errp) ||
-        !map_buffer(h, errp)) {
-        return false;
-    }
     if (xen_device_frontend_scanf(xendev, XEN_HOSTMEM_NODE_EVENT_CHANNEL, "%u",
                                   &port) != 1) {
         error_setg(errp, "failed to read " XEN_HOSTMEM_NODE_EVENT_CHANNEL);
         return false;
     }
+    local = qemu_xen_evtchn_bind_interdomain(f->evtchn, xendev->frontend_id,
+                                             port);
+    if (local < 0) {
+        error_setg_errno(errp, errno, "failed to bind the event channel");
+        return false;
+    }
+    f->port = local;
+    qemu_set_fd_handler(qemu_xen_evtchn_fd(f->evtchn), frontend_event, NULL, h);
+    return true;
+}
+
+static void unbind_event_channel(XenHostmemFrontend *f)
+{
+    if (f->port) {
+        qemu_set_fd_handler(qemu_xen_evtchn_fd(f->evtchn), NULL, NULL, NULL);
+        qemu_xen_evtchn_unbind(f->evtchn, f->port);
+        f->port = 0;
+    }
+}
+
+static bool frontend_connect(XenHostmem *h, Error **errp)
+{
+    XenHostmemFrontend *f = &h->frontend;
+
+    if (!read_version(XEN_DEVICE(h), errp) || !map_ring(h, errp) ||
+        !map_buffer(h, errp)) {
+        return false;
+    }
     f->ring = xen_hostmem_ring_new(f->page, f->buffer, buffer_nr_refs(f));
-    f->event_channel = xen_device_bind_event_channel(xendev, port,
-                                                     frontend_event, h, errp);
-    if (!f->event_channel) {
+    if (!bind_event_channel(h, errp)) {
         return false;
     }
     publish_window(h);
-    trace_xen_hostmem_connect(f->ring_ref, port, f->buffer_pages);
+    trace_xen_hostmem_connect(f->ring_ref, f->port, f->buffer_pages);
     return true;
 }
 
@@ -191,13 +228,10 @@ static void frontend_disconnect(XenHostmem *h)
     XenDevice *xendev = XEN_DEVICE(h);
     XenHostmemFrontend *f = &h->frontend;
 
-    if (f->event_channel || f->page) {
+    if (f->port || f->page) {
         trace_xen_hostmem_disconnect();
     }
-    if (f->event_channel) {
-        xen_device_unbind_event_channel(xendev, f->event_channel, NULL);
-        f->event_channel = NULL;
-    }
+    unbind_event_channel(f);
     g_clear_pointer(&f->ring, xen_hostmem_ring_free);
     if (f->buffer) {
         xen_device_unmap_grant_refs(xendev, f->buffer, f->buffer_refs,
@@ -208,6 +242,21 @@ static void frontend_disconnect(XenHostmem *h)
         xen_device_unmap_grant_refs(xendev, f->page, &f->ring_ref, 1, NULL);
         f->page = NULL;
     }
+}
+
+bool xen_hostmem_frontend_init(XenHostmem *h, Error **errp)
+{
+    h->frontend.evtchn = qemu_xen_evtchn_open();
+    if (!h->frontend.evtchn) {
+        error_setg_errno(errp, errno, "failed to open the device of event "
+                         "channels");
+    }
+    return h->frontend.evtchn;
+}
+
+void xen_hostmem_frontend_fini(XenHostmem *h)
+{
+    g_clear_pointer(&h->frontend.evtchn, qemu_xen_evtchn_close);
 }
 
 /* States */

@@ -6,13 +6,15 @@
 #define HW_XEN_HOSTMEM_FRONTEND_H
 
 #include "hw/xen/xen-bus.h"
+#include "hw/xen/xen_backend_ops.h"
 #include "ring.h"
 
 typedef struct XenHostmem XenHostmem;
 
-/* Only valid while a frontend is connected. */
 typedef struct XenHostmemFrontend {
-    XenEventChannel *event_channel;
+    xenevtchn_handle *evtchn;
+    /* Only valid while a frontend is connected: */
+    uint32_t port;              /* our end of the event channel; 0: none */
     uint32_t ring_ref;
     void *page;
     uint32_t buffer_refs[XEN_HOSTMEM_MAX_GREF_PAGES];
@@ -21,6 +23,15 @@ typedef struct XenHostmemFrontend {
     XenHostmemRing *ring;
     bool accepting;             /* it accepts requests */
 } XenHostmemFrontend;
+
+/**
+ * xen_hostmem_frontend_init: open what a connection will need
+ *
+ * While QEMU has all its privileges: it may change to another user before a
+ * frontend connects.
+ */
+bool xen_hostmem_frontend_init(XenHostmem *h, Error **errp);
+void xen_hostmem_frontend_fini(XenHostmem *h);
 
 /* XenDeviceClass.frontend_changed; see docs/specs/xen-hostmem.rst. */
 void xen_hostmem_frontend_changed(XenDevice *xendev, enum xenbus_state state,

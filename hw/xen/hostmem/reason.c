@@ -27,8 +27,9 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
         "the dom0 kernel cannot grant dma-bufs: load the module "
         "xen-dmabuf-grant, or use a kernel with CONFIG_XEN_GNTDEV_DMABUF",
     [XEN_HOSTMEM_REASON_NO_UDMABUF] =
-        "the blob is shared memory and /dev/udmabuf is missing: load the "
-        "module udmabuf in dom0",
+        "the blob is shared memory and /dev/udmabuf is missing, or QEMU may "
+        "not open it: load the module udmabuf in dom0, if QEMU does not run as "
+        "root before the guest is started",
     [XEN_HOSTMEM_REASON_UDMABUF_FAILED] =
         "udmabuf rejected the blob's shared memory (see the log for the "
         "error): raise udmabuf.size_limit_mb if the blob is larger than that",
