@@ -20,26 +20,10 @@ static PCIDevice *find_pci_device(VirtIOGPU *g)
     return (PCIDevice *)object_dynamic_cast(proxy, TYPE_PCI_DEVICE);
 }
 
-/* @property is about grants. */
-static bool check_grants(VirtIOGPUGL *gl, const char *property, Error **errp)
-{
-    if (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
-        gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF) {
-        error_setg(errp, "%s has no effect with xen-hostmem=%s: remove %s",
-                   property, XenHostmemPolicy_str(gl->xen_hostmem_policy),
-                   property);
-        return false;
-    }
-    return true;
-}
-
 static bool check_quota(VirtIOGPUGL *gl, Error **errp)
 {
     uint64_t hostmem = VIRTIO_GPU_BASE(gl)->conf.hostmem;
 
-    if (!check_grants(gl, "xen-hostmem-quota", errp)) {
-        return false;
-    }
     if (gl->xen_hostmem_quota % XEN_HOSTMEM_PAGE_SIZE) {
         error_setg(errp, "xen-hostmem-quota is not a multiple of %u",
                    XEN_HOSTMEM_PAGE_SIZE);
@@ -53,17 +37,10 @@ static bool check_quota(VirtIOGPUGL *gl, Error **errp)
     return true;
 }
 
-/* Properties that have no effect are errors. */
-static bool check_properties(VirtIOGPUGL *gl, Error **errp)
+/* A property that has no effect is an error. */
+static bool check_property(VirtIOGPUGL *gl, const char *property,
+                           bool for_grants, Error **errp)
 {
-    const char *property =
-        gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO ? "xen-hostmem" :
-        gl->xen_hostmem_quota ? "xen-hostmem-quota" :
-        gl->xen_hostmem_hold_limit ? "xen-hostmem-hold-limit" : NULL;
-
-    if (!property) {
-        return true;
-    }
     if (!xen_enabled()) {
         error_setg(errp, "%s is for guests of Xen only: remove it, or start "
                    "this guest with xl", property);
@@ -74,9 +51,38 @@ static bool check_properties(VirtIOGPUGL *gl, Error **errp)
                    "or remove %s", property, property);
         return false;
     }
-    if (gl->xen_hostmem_hold_limit &&
-        !check_grants(gl, "xen-hostmem-hold-limit", errp)) {
+    if (for_grants &&
+        (gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_TRAPPED ||
+         gl->xen_hostmem_policy == XEN_HOSTMEM_POLICY_OFF)) {
+        error_setg(errp, "%s has no effect with xen-hostmem=%s: remove %s",
+                   property, XenHostmemPolicy_str(gl->xen_hostmem_policy),
+                   property);
         return false;
+    }
+    return true;
+}
+
+static bool check_properties(VirtIOGPUGL *gl, Error **errp)
+{
+    const struct {
+        const char *name;
+        bool set;
+        bool for_grants;        /* no effect unless blobs are granted */
+    } properties[] = {
+        { "xen-hostmem",
+          gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO, false },
+        { "xen-hostmem-quota", gl->xen_hostmem_quota, true },
+        { "xen-hostmem-provider",
+          gl->xen_hostmem_provider != XEN_HOSTMEM_PROVIDER_AUTO, true },
+        { "xen-hostmem-hold-limit", gl->xen_hostmem_hold_limit, true },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(properties); i++) {
+        if (properties[i].set &&
+            !check_property(gl, properties[i].name, properties[i].for_grants,
+                            errp)) {
+            return false;
+        }
     }
     return !gl->xen_hostmem_quota || check_quota(gl, errp);
 }
@@ -96,6 +102,7 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
             .quota = gl->xen_hostmem_quota,
         },
         .hold_limit = gl->xen_hostmem_hold_limit,
+        .provider = gl->xen_hostmem_provider,
         .export = virtio_gpu_xen_export,
         .settled = virtio_gpu_xen_settled,
         .opaque = g,
@@ -113,6 +120,7 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
                    "remove hostmem");
         return false;
     }
+    virtio_gpu_xen_open_udmabuf();
     gl->xen_hostmem = xen_hostmem_new(&cfg, errp);
     return gl->xen_hostmem;
 }
@@ -129,7 +137,6 @@ bool virtio_gpu_xen_block_migration(VirtIOGPU *g, Error **errp)
                "this host mapped: shut the guest down instead");
     return migrate_add_blocker(&gl->xen_hostmem_blocker, errp) >= 0;
 }
-    virtio_gpu_xen_open_udmabuf();
 
 void virtio_gpu_xen_unrealize(VirtIOGPU *g)
 {

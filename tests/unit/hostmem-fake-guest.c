@@ -41,9 +41,17 @@ static FakeImport *get_import(FakeGuest *f, uint64_t handle)
 
 /* Invariants */
 
-/* I2: all pages that the guest has mapped are still imported. */
+/*
+ * I2: all pages that the guest has mapped are still imported.  A kernel without
+ * proof cannot know of those that it has mapped elsewhere.
+ */
 static void check_frames(FakeGuest *f)
 {
+    for (guint i = 0; f->proves && i < f->kept->len; i++) {
+        uint32_t ref = g_array_index(f->kept, uint32_t, i);
+
+        g_assert_true(get_import(f, ref_handle(ref))->live);
+    }
     for (unsigned i = 0; i < FAKE_PAGES; i++) {
         if (f->frames[i]) {
             g_assert_true(get_import(f, ref_handle(f->frames[i]))->live);
@@ -140,6 +148,17 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
     return 0;
 }
 
+/* Does the guest have any page of the import mapped elsewhere? */
+static bool is_kept(const FakeGuest *f, uint64_t handle)
+{
+    for (guint i = 0; i < f->kept->len; i++) {
+        if (ref_handle(g_array_index(f->kept, uint32_t, i)) == handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int fake_release(void *opaque, uint64_t handle, bool confirmed)
 {
     FakeGuest *f = opaque;
@@ -156,7 +175,7 @@ static int fake_release(void *opaque, uint64_t handle, bool confirmed)
             return -EBUSY;
         }
     }
-    if (!f->proves && !confirmed) {
+    if (f->proves ? is_kept(f, handle) : !confirmed) {
         return -EBUSY;
     }
     import->live = false;
@@ -349,6 +368,7 @@ FakeGuest *fake_guest_new_size(const XenHostmemRules *rules, uint64_t size)
     f->proves = true;
     f->import_limit = UINT32_MAX;
     f->export_fails = UINT32_MAX;
+    f->kept = g_array_new(false, false, sizeof(uint32_t));
     f->imports = g_array_new(false, false, sizeof(FakeImport));
     f->settled = g_array_new(false, false, sizeof(uint32_t));
     g_queue_init(&f->posted);
@@ -378,6 +398,7 @@ void fake_guest_free(FakeGuest *f)
     }
     drop_posted(f);
     g_array_free(f->imports, true);
+    g_array_free(f->kept, true);
     g_array_free(f->settled, true);
     g_free(f);
 }
@@ -529,6 +550,7 @@ void fake_crash(FakeGuest *f)
 void fake_forget_frames(FakeGuest *f)
 {
     memset(f->frames, 0, sizeof(f->frames));
+    g_array_set_size(f->kept, 0);
 }
 
 static void do_map(FakeGuest *f, const FakeRequest *r)
@@ -547,6 +569,9 @@ static void do_unmap(FakeGuest *f, const FakeRequest *r)
 
     for (uint32_t i = 0; i < r->req.nr_pages; i++) {
         g_assert_cmpuint(f->frames[first + i], !=, 0);
+        if (f->hoards) {
+            g_array_append_val(f->kept, f->frames[first + i]);
+        }
         f->frames[first + i] = 0;
     }
 }

@@ -46,6 +46,7 @@ typedef struct FakeGuest {
     FakeBlob blobs[FAKE_BLOBS + 1];     /* by blob ID, from 1 */
     uint32_t frames[FAKE_PAGES];        /* the mapped reference, or 0 */
     GArray *imports;                    /* FakeImport, by handle */
+    GArray *kept;                       /* references mapped elsewhere */
     GQueue posted;                      /* FakeRequest, oldest first */
     bool connected;
     bool leaving;                       /* Closing, with all still mapped */
@@ -63,6 +64,7 @@ typedef struct FakeGuest {
     uint32_t export_fails;              /* for these blobs, one bit each */
     unsigned imports_tried, exports_tried;
     bool proves;                        /* release() detects mapped pages */
+    bool hoards;                        /* it answers unmaps, but keeps all */
     bool busy;                          /* the main loop does not pump */
     /* Calls of operations that can fail; the one that fails, or 0: none */
     uint64_t calls, fail_nth;

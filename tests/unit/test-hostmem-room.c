@@ -702,6 +702,66 @@ static void test_stops_later(void)
     fake_guest_free(f);
 }
 
+/* Maps blobs that the guest confirms, keeps, and claims to have unmapped. */
+static void hoard(FakeGuest *f)
+{
+    f->hoards = true;
+    for (unsigned i = 0; i < 60; i++) {
+        uint64_t first = i % FAKE_PAGES;
+        int rc = fake_map(f, 1, first, 4);
+
+        if (rc == -EINPROGRESS) {
+            fake_pump(f);
+            fake_answer_all(f);
+            fake_pass(f, 10000);
+        }
+        if (f->blobs[1].use == FAKE_IN_USE) {
+            fake_unmap(f, 1);
+            fake_pump(f);
+            fake_answer_all(f);
+        }
+        fake_pass(f, 1000);
+    }
+}
+
+/*
+ * A guest that claims to have unmapped what it keeps gets no more than its
+ * quota: what the kernel has not proven stays on the books.
+ */
+static void test_hoarding_guest(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    hoard(f);
+    /* Three blobs of four pages; two pages are reserved for rings. */
+    g_assert_cmpuint(f->kept->len, ==, 12);
+    g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, PAGES(12));
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), >, 0);
+    /* Once it lets go, it can use its quota again. */
+    f->hoards = false;
+    fake_forget_frames(f);
+    fake_pass(f, 100000);
+    g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, 0);
+    expect_granted(f, fake_map(f, 1, 0, 14));
+    g_assert_cmpuint(fake_granted(f), ==, 14);
+    fake_guest_free(f);
+}
+
+/*
+ * Without proof the books follow the guest's word.  That is why gntdev is not
+ * used unless the administrator asks for it.
+ */
+static void test_hoarding_guest_believed(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    f->proves = false;
+    hoard(f);
+    g_assert_cmpuint(f->kept->len, >, 16);
+    g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, 0);
+    fake_guest_free(f);
+}
+
 static void collect(void *opaque, const XenHostmemView *view)
 {
     g_array_append_val((GArray *)opaque, *view);
@@ -758,6 +818,9 @@ int main(int argc, char **argv)
                     test_granted_only_without_frontend);
     g_test_add_func("/room/granted-only-after-wait",
                     test_granted_only_after_wait);
+    g_test_add_func("/room/hoarding-guest", test_hoarding_guest);
+    g_test_add_func("/room/hoarding-guest-believed",
+                    test_hoarding_guest_believed);
     g_test_add_func("/room/foreach", test_foreach);
     g_test_add_func("/room/lasting-lack", test_lasting_lack);
     g_test_add_func("/room/table-full-for-large", test_table_full_for_large);

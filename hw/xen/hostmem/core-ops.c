@@ -5,7 +5,6 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
-#include "hw/xen/xen-dmabuf-grant.h"
 #include "device.h"
 #include "reason.h"
 #include "trace.h"
@@ -14,15 +13,9 @@ static int core_import(void *opaque, int dmabuf, uint32_t nr_pages,
                        uint32_t *refs, uint64_t *handle)
 {
     XenHostmem *h = opaque;
-    XenDmabufGranter *granter = xen_hostmem_provider_open(&h->provider);
-    int rc;
+    int rc = xen_hostmem_providers_import(&h->providers, dmabuf, nr_pages, refs,
+                                          handle);
 
-    if (!granter) {
-        rc = xen_hostmem_out_of_descriptors() ? -EMFILE : -ENOSYS;
-    } else {
-        rc = qemu_xen_gnttab_dmabuf_import(granter, XEN_DEVICE(h)->frontend_id,
-                                           dmabuf, nr_pages, refs, handle);
-    }
     trace_xen_hostmem_import(nr_pages, rc);
     return rc;
 }
@@ -30,8 +23,7 @@ static int core_import(void *opaque, int dmabuf, uint32_t nr_pages,
 static int core_release(void *opaque, uint64_t handle, bool confirmed)
 {
     XenHostmem *h = opaque;
-    int rc = qemu_xen_gnttab_dmabuf_release(h->provider.granter, handle,
-                                            confirmed);
+    int rc = xen_hostmem_providers_release(&h->providers, handle, confirmed);
 
     trace_xen_hostmem_release(handle, rc);
     return rc;

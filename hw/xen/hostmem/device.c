@@ -203,6 +203,12 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
     if (!xen_hostmem_frontend_init(h, errp)) {
         return;
     }
+    h->providers.choice = h->cfg.provider;
+    h->providers.domid = xendev->frontend_id;
+    if (h->cfg.rules.grant) {
+        /* Now, because QEMU may be about to change to another user. */
+        xen_hostmem_providers_open(&h->providers);
+    }
     if (!toolstack_removes_nodes(xendev)) {
         remove_stale_nodes(xendev);
     }
@@ -232,7 +238,7 @@ static void xen_hostmem_finalize(Object *obj)
     qemu_bh_delete(h->bh);
     xen_hostmem_window_free(h->window);
     xen_hostmem_hold_destroy(&h->hold);
-    xen_hostmem_provider_close(&h->provider);
+    xen_hostmem_providers_close(&h->providers);
 }
 
 /* Functions that the GPU device calls */

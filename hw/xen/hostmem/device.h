@@ -23,7 +23,7 @@ struct XenHostmem {
     XenHostmemConfig cfg;
     XenHostmemWindow *window;
     XenHostmemTrap trap;
-    XenHostmemProvider provider;
+    XenHostmemProviders providers;
     XenHostmemFrontend frontend;
     XenHostmemHold hold;
     QEMUBH *bh;                 /* pumps the window */

@@ -269,8 +269,10 @@ static void frontend_arrived(XenHostmem *h)
         xen_device_backend_get_state(XEN_DEVICE(h)) != XenbusStateConnected) {
         return;
     }
-    xen_hostmem_provider_open(&h->provider);
-    trace_xen_hostmem_arrived(xen_hostmem_provider_name(&h->provider) ?:
+    if (h->cfg.rules.grant) {
+        xen_hostmem_providers_open(&h->providers);
+    }
+    trace_xen_hostmem_arrived(xen_hostmem_providers_name(&h->providers) ?:
                               "none");
     f->accepting = true;
     /*

@@ -24,8 +24,9 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
         "no hostmem driver is connected: load the module xen-hostmem in the "
         "guest",
     [XEN_HOSTMEM_REASON_NO_PROVIDER] =
-        "the dom0 kernel cannot grant dma-bufs: load the module "
-        "xen-dmabuf-grant, or use a kernel with CONFIG_XEN_GNTDEV_DMABUF",
+        "there is no provider of grants in dom0 that QEMU may use: load the "
+        "module xen-dmabuf-grant, if QEMU does not run as root before the "
+        "guest is started",
     [XEN_HOSTMEM_REASON_NO_UDMABUF] =
         "the blob is shared memory and /dev/udmabuf is missing, or QEMU may "
         "not open it: load the module udmabuf in dom0, if QEMU does not run as "
@@ -55,6 +56,9 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
     [XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM] =
         "the buffer is not in system memory (but in video memory, for "
         "example) and cannot be granted",
+    [XEN_HOSTMEM_REASON_GNTDEV_UNSAFE] =
+        "it is not known to be safe to give this buffer to gntdev: load the "
+        "module xen-dmabuf-grant",
     [XEN_HOSTMEM_REASON_IMPORT_FAILED] =
         "the kernel refused to grant the buffer (see the trace event "
         "xen_hostmem_import)",
@@ -98,6 +102,8 @@ XenHostmemReason xen_hostmem_reason_of_import(int err)
         return XEN_HOSTMEM_REASON_NO_DESCRIPTORS;
     case -EOPNOTSUPP:
         return XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM;
+    case -EPERM:
+        return XEN_HOSTMEM_REASON_GNTDEV_UNSAFE;
     default:
         return XEN_HOSTMEM_REASON_IMPORT_FAILED;
     }

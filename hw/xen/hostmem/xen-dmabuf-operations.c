@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Xen grant operations for dma-bufs, for real Xen (not emulated by QEMU)
- *
- * Two providers, in order of preference:
- *
- * - the module xen-dmabuf-grant: any size, parts of buffers, and proof that
- *   the peer has unmapped a page before it is freed;
- * - libxengnttab's dma-buf import, in kernels with CONFIG_XEN_GNTDEV_DMABUF:
- *   whole buffers of at most 65535 pages, and no proof.
+ * The providers are described in hw/xen/xen-dmabuf-grant.h.
  */
 
 #include "qemu/osdep.h"
-#include "qapi/error.h"
+#include "qemu/error-report.h"
 
 #include "hw/xen/xen_native.h"
 #include "hw/xen/xen-dmabuf-grant.h"
 #include "hw/xen/interface/dmabuf-grant.h"
+#include "gntdev-safe.h"
 #include "xen-domain.h"
 
 #undef XC_WANT_COMPAT_GNTTAB_API
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <xengnttab.h>
 
 struct XenDmabufGranter {
-    const char *name;
+    uint32_t domid;
     int device;                 /* fd of the module's device, or -1 */
     xengnttab_handle *xgt;      /* gntdev, or NULL */
     GHashTable *fds;            /* gntdev: the fds that identify imports */
@@ -31,12 +27,46 @@ struct XenDmabufGranter {
 
 /* The module */
 
-static int module_import(XenDmabufGranter *g, uint32_t domid, int fd,
-                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
+/*
+ * Whatever happens to this process later, its descriptor grants to no other
+ * domain.  A module without this ioctl is from before QEMU asked for it.
+ */
+static int module_restrict(int device, uint32_t domid)
+{
+    struct xen_dmabuf_grant_restrict op = { .domid = domid };
+
+    if (RETRY_ON_EINTR(ioctl(device, XEN_DMABUF_GRANT_RESTRICT, &op)) < 0) {
+        if (errno != ENOTTY) {
+            return -errno;
+        }
+        warn_report_once("xen-hostmem: " XEN_DMABUF_GRANT_PATH " cannot be "
+                         "restricted to one guest: load the module "
+                         "xen-dmabuf-grant that belongs to this QEMU");
+    }
+    return 0;
+}
+
+static int open_module(XenDmabufGranter *g)
+{
+    int err;
+
+    g->device = qemu_open_old(XEN_DMABUF_GRANT_PATH, O_RDWR);
+    if (g->device < 0) {
+        return -errno;
+    }
+    err = module_restrict(g->device, g->domid);
+    if (err < 0) {
+        close(g->device);
+    }
+    return err;
+}
+
+static int module_import(XenDmabufGranter *g, int fd, uint32_t nr_pages,
+                         uint32_t *refs, uint64_t *handle)
 {
     struct xen_dmabuf_grant_import op = {
         .fd = fd,
-        .domid = domid,
+        .domid = g->domid,
         .nr_pages = nr_pages,
         .refs = (uintptr_t)refs,
     };
@@ -71,12 +101,17 @@ static int module_release(XenDmabufGranter *g, uint64_t handle)
  * gntdev identifies an import by its fd number. Keep a duplicate open, so that
  * the number is not reused for another buffer.
  */
-static int gntdev_import(XenDmabufGranter *g, uint32_t domid, int fd,
-                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
+static int gntdev_import(XenDmabufGranter *g, int fd, uint32_t nr_pages,
+                         uint32_t *refs, uint64_t *handle)
 {
     off_t size = lseek(fd, 0, SEEK_END);
+    struct utsname kernel;
     int own;
 
+    if (uname(&kernel) < 0 ||
+        !xen_hostmem_gntdev_is_safe("", kernel.release, fd)) {
+        return -EPERM;
+    }
     if (nr_pages > GNTDEV_MAX_PAGES) {
         return -E2BIG;
     }
@@ -87,7 +122,7 @@ static int gntdev_import(XenDmabufGranter *g, uint32_t domid, int fd,
     if (own < 0) {
         return -errno;
     }
-    if (xengnttab_dmabuf_imp_to_refs(g->xgt, domid, own, nr_pages, refs)) {
+    if (xengnttab_dmabuf_imp_to_refs(g->xgt, g->domid, own, nr_pages, refs)) {
         int err = errno;
 
         close(own);
@@ -127,43 +162,19 @@ static bool gntdev_has_dmabuf(xengnttab_handle *xgt)
     return errno != ENOTTY && errno != ENOSYS && errno != EOPNOTSUPP;
 }
 
-/* Common */
-
-static bool open_gntdev(XenDmabufGranter *g)
+static int open_gntdev(XenDmabufGranter *g)
 {
+    g->device = -1;
     g->xgt = xengnttab_open(NULL, 0);
     if (!g->xgt) {
-        return false;
+        return -errno;
     }
     if (!gntdev_has_dmabuf(g->xgt)) {
         xengnttab_close(g->xgt);
-        g->xgt = NULL;
-        return false;
+        return -ENODEV;
     }
     g->fds = g_hash_table_new(NULL, NULL);
-    g->name = "gntdev";
-    return true;
-}
-
-static XenDmabufGranter *dmabuf_open(Error **errp)
-{
-    g_autofree XenDmabufGranter *g = g_new0(XenDmabufGranter, 1);
-    int err;
-
-    g->device = qemu_open_old(XEN_DMABUF_GRANT_PATH, O_RDWR);
-    err = errno;
-    if (g->device >= 0) {
-        g->name = "xen-dmabuf-grant";
-        return g_steal_pointer(&g);
-    }
-    if (open_gntdev(g)) {
-        return g_steal_pointer(&g);
-    }
-    error_setg_errno(errp, err, "cannot open " XEN_DMABUF_GRANT_PATH
-                     ", and gntdev has no dma-buf support");
-    error_append_hint(errp, "Load the module xen-dmabuf-grant, or use a kernel "
-                      "with CONFIG_XEN_GNTDEV_DMABUF.\n");
-    return NULL;
+    return 0;
 }
 
 static void close_gntdev(XenDmabufGranter *g)
@@ -180,6 +191,23 @@ static void close_gntdev(XenDmabufGranter *g)
     g_hash_table_destroy(g->fds);
 }
 
+/* Common */
+
+static int dmabuf_open(XenDmabufProvider provider, uint32_t domid,
+                       XenDmabufGranter **granter)
+{
+    g_autofree XenDmabufGranter *g = g_new0(XenDmabufGranter, 1);
+    int err;
+
+    g->domid = domid;
+    err = provider == XEN_DMABUF_PROVIDER_GNTDEV ? open_gntdev(g) :
+                                                   open_module(g);
+    if (err == 0) {
+        *granter = g_steal_pointer(&g);
+    }
+    return err;
+}
+
 static void dmabuf_close(XenDmabufGranter *g)
 {
     if (g->xgt) {
@@ -190,16 +218,11 @@ static void dmabuf_close(XenDmabufGranter *g)
     g_free(g);
 }
 
-static const char *dmabuf_name(XenDmabufGranter *g)
+static int dmabuf_import(XenDmabufGranter *g, int fd, uint32_t nr_pages,
+                         uint32_t *refs, uint64_t *handle)
 {
-    return g->name;
-}
-
-static int dmabuf_import(XenDmabufGranter *g, uint32_t domid, int fd,
-                         uint32_t nr_pages, uint32_t *refs, uint64_t *handle)
-{
-    return g->xgt ? gntdev_import(g, domid, fd, nr_pages, refs, handle)
-                  : module_import(g, domid, fd, nr_pages, refs, handle);
+    return g->xgt ? gntdev_import(g, fd, nr_pages, refs, handle)
+                  : module_import(g, fd, nr_pages, refs, handle);
 }
 
 static int dmabuf_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
@@ -211,7 +234,6 @@ static int dmabuf_release(XenDmabufGranter *g, uint64_t handle, bool confirmed)
 const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops = {
     .open = dmabuf_open,
     .close = dmabuf_close,
-    .name = dmabuf_name,
     .import = dmabuf_import,
     .release = dmabuf_release,
     .peer_runs = libxenctrl_peer_runs,

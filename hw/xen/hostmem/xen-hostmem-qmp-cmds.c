@@ -73,7 +73,7 @@ static XenHostmemInfo *describe(XenHostmem *h)
     info->quota = h->cfg.rules.quota;
     info->granted = xen_hostmem_window_granted(h->window);
     info->connected = h->frontend.accepting;
-    info->provider = g_strdup(xen_hostmem_provider_name(&h->provider));
+    info->provider = g_strdup(xen_hostmem_providers_name(&h->providers));
     info->maps = c->maps;
     info->unmaps = c->unmaps;
     info->grants = c->grants;

@@ -13,10 +13,14 @@
 
 typedef struct PropertyInfo PropertyInfo;
 extern const PropertyInfo virtio_gpu_xen_prop_policy;
+extern const PropertyInfo virtio_gpu_xen_prop_provider;
 
 #define DEFINE_PROP_XEN_HOSTMEM_POLICY(_name, _state, _field, _default) \
     DEFINE_PROP_UNSIGNED(_name, _state, _field, _default, \
                          virtio_gpu_xen_prop_policy, XenHostmemPolicy)
+#define DEFINE_PROP_XEN_HOSTMEM_PROVIDER(_name, _state, _field, _default) \
+    DEFINE_PROP_UNSIGNED(_name, _state, _field, _default, \
+                         virtio_gpu_xen_prop_provider, XenHostmemProvider)
 
 /* The state of a command after one of the functions below. */
 typedef enum VirtIOGPUXenResult {

@@ -7,17 +7,29 @@
 #ifndef HW_XEN_DMABUF_GRANT_H
 #define HW_XEN_DMABUF_GRANT_H
 
-#include "qapi/error.h"
 #include "hw/xen/xen_backend_ops.h"
+
+typedef enum XenDmabufProvider {
+    /*
+     * The module xen-dmabuf-grant: any size, parts of buffers, and proof that
+     * the peer has unmapped a page before the import is gone.
+     */
+    XEN_DMABUF_PROVIDER_MODULE,
+    /*
+     * libxengnttab's dma-buf import, in kernels with CONFIG_XEN_GNTDEV_DMABUF:
+     * whole buffers of at most 65535 pages, and no proof.
+     */
+    XEN_DMABUF_PROVIDER_GNTDEV,
+} XenDmabufProvider;
 
 typedef struct XenDmabufGranter XenDmabufGranter;
 
 struct gnttab_dmabuf_ops {
-    XenDmabufGranter *(*open)(Error **errp);
+    int (*open)(XenDmabufProvider provider, uint32_t domid,
+                XenDmabufGranter **granter);
     void (*close)(XenDmabufGranter *granter);
-    const char *(*name)(XenDmabufGranter *granter);
-    int (*import)(XenDmabufGranter *granter, uint32_t domid, int fd,
-                  uint32_t nr_pages, uint32_t *refs, uint64_t *handle);
+    int (*import)(XenDmabufGranter *granter, int fd, uint32_t nr_pages,
+                  uint32_t *refs, uint64_t *handle);
     int (*release)(XenDmabufGranter *granter, uint64_t handle,
                    bool confirmed);
     bool (*peer_runs)(uint32_t domid);
@@ -29,18 +41,21 @@ struct gnttab_dmabuf_ops {
 extern const struct gnttab_dmabuf_ops libxengnttab_dmabuf_ops;
 
 /**
- * qemu_xen_gnttab_dmabuf_open: open the provider of this kernel
+ * qemu_xen_gnttab_dmabuf_open: open a provider, for one peer
+ * @domid: the only domain that @granter will grant to
+ * @granter: set on success
  *
- * Returns NULL and sets @errp, with a hint which module to load, if there is
- * none.
+ * Returns 0 or a negative errno: -ENOENT, -ENXIO or -ENODEV if this kernel does
+ * not have the provider now.
  */
-static inline XenDmabufGranter *qemu_xen_gnttab_dmabuf_open(Error **errp)
+static inline int qemu_xen_gnttab_dmabuf_open(XenDmabufProvider provider,
+                                              uint32_t domid,
+                                              XenDmabufGranter **granter)
 {
     if (!xen_gnttab_ops || !xen_gnttab_ops->dmabuf) {
-        error_setg(errp, "this Xen backend cannot grant dma-bufs");
-        return NULL;
+        return -ENODEV;
     }
-    return xen_gnttab_ops->dmabuf->open(errp);
+    return xen_gnttab_ops->dmabuf->open(provider, domid, granter);
 }
 
 /**
@@ -54,35 +69,27 @@ static inline void qemu_xen_gnttab_dmabuf_close(XenDmabufGranter *granter)
 }
 
 /**
- * qemu_xen_gnttab_dmabuf_name: the provider's name, for messages
- */
-static inline const char *qemu_xen_gnttab_dmabuf_name(
-    XenDmabufGranter *granter)
-{
-    return xen_gnttab_ops->dmabuf->name(granter);
-}
-
-/**
  * qemu_xen_gnttab_dmabuf_import: grant the first pages of a dma-buf
- * @domid: the domain that may map them, read and write
  * @fd: the dma-buf; owned by the caller, who may close it
  * @nr_pages: number of pages of 4096 bytes
  * @refs: array of @nr_pages references, which is filled in
- * @handle: set to the handle of the import
+ * @handle: set to the handle of the import, which is less than 2^32
+ *
+ * The peer may map them, read and write.
  *
  * Returns 0 or a negative errno: -ENOSPC if this domain's grant table is full,
- * -E2BIG for more pages than the provider can grant at once, -ERANGE if it
- * can only grant whole buffers and the sizes differ, -EOPNOTSUPP if the pages
- * are not system memory, or another error from the kernel.
+ * -EDQUOT if the peer holds as much of it as it may, -E2BIG for more pages than
+ * the provider can grant at once, -ERANGE if it can only grant whole buffers
+ * and the sizes differ, -EOPNOTSUPP if the pages are not system memory, -EPERM
+ * if it is not known to be safe to give this buffer to this provider, or
+ * another error from the kernel.
  */
 static inline int qemu_xen_gnttab_dmabuf_import(XenDmabufGranter *granter,
-                                                uint32_t domid, int fd,
-                                                uint32_t nr_pages,
+                                                int fd, uint32_t nr_pages,
                                                 uint32_t *refs,
                                                 uint64_t *handle)
 {
-    return xen_gnttab_ops->dmabuf->import(granter, domid, fd, nr_pages, refs,
-                                          handle);
+    return xen_gnttab_ops->dmabuf->import(granter, fd, nr_pages, refs, handle);
 }
 
 /**

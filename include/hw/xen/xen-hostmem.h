@@ -83,6 +83,7 @@ typedef struct XenHostmemConfig {
      * before it is ended.  0: no limit.
      */
     uint32_t hold_limit;
+    XenHostmemProvider provider; /* which may be used */
     XenHostmemExport *export;
     XenHostmemSettled *settled;
     void *opaque;
