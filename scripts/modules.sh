@@ -31,6 +31,21 @@ module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
 module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
 
+# A copy of the module in which calls fail; see faults.h.
+faults()
+{
+    copy=$out/xen-dmabuf-grant-faults
+    mkdir -p "$copy"
+    cp -p /src/dom0/linux/*.[ch] /src/tests/lab/dom0/faults/*.[ch] "$copy/"
+    cat /src/dom0/linux/Kbuild - >"$copy/Kbuild" <<'KBUILD'
+xen-dmabuf-grant-y += faults.o
+ccflags-y += -include $(src)/faults.h
+KBUILD
+    make -C "/lib/modules/$kver/build" M="$copy" modules
+    cp "$copy/xen-dmabuf-grant.ko" "$out/xen-dmabuf-grant-faults.ko"
+}
+faults
+
 patch=/src/upstream/patches/gntdev-segments.patch
 key=$(cat /src/scripts/build-gntdev.sh $patch | sha256sum | cut -c1-16)-$kver
 if [ "$(cat "$out/gntdev.key" 2>/dev/null)" != "$key" ]; then

@@ -27,7 +27,8 @@ build rawfront guest/rawfront/*.c guest/xenbus.c -I/usr/include/xen/io -static -
 build keeper guest/keeper.c -static
 build peek dom0/peek.c
 build canary dom0/canary.c
-build grantcheck dom0/grantcheck.c
+build grantcheck dom0/grantcheck.c -pthread
+build grantfuzz dom0/grantfuzz.c -pthread -Wno-unused-function -Wno-unused-variable
 
 # These run in the guest's Debian system and, for comparison, in dom0.
 shader()

@@ -104,9 +104,11 @@ class Boot:
                        "qemu": self.qemu, "cases": self.cases}, f)
 
     def files(self):
-        tools = [f"{BUILD}/tools/{name}" for name in ("peek", "grantcheck", "canary", "vktool")]
+        tools = [f"{BUILD}/tools/{name}"
+                 for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         return [*tools, *plain, f"{BUILD}/modules/xen-dmabuf-grant.ko",
+                f"{BUILD}/modules/xen-dmabuf-grant-faults.ko",
                 f"{BUILD}/modules/lab-dmabuf-pool.ko",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
                 f"{TOP}/docs/system/xen-virtio-gpu.rst"]

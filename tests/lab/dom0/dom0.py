@@ -80,9 +80,10 @@ def have_module():
     return os.path.exists(f"/sys/module/{MODULE}")
 
 
-def load_module():
+def load_module(name="xen-dmabuf-grant", peer_limit=65536):
+    """Load it; a guest may have as many pages as the largest window has."""
     if not have_module():
-        sh(f"insmod {RUN}/xen-dmabuf-grant.ko")
+        sh(f"insmod {RUN}/{name}.ko peer_limit={peer_limit}")
 
 
 def unload_module():

@@ -12,6 +12,7 @@ import struct
 from contextlib import contextmanager
 
 PAGES = 4096                    # of one buffer
+UNLIMITED = 0xffffffff
 UDMABUF_CREATE = 0x40187542     # _IOW('u', 0x42, struct udmabuf_create)
 IMPORT = 0xc02858d0             # XEN_DMABUF_GRANT_IMPORT
 ADD_SEALS, SEAL_SHRINK = 1033, 2
@@ -33,29 +34,50 @@ def make_dmabuf(pages):
 
 
 def grant(device, dmabuf, pages, domid):
-    """Import it once more; False if the grant table is full."""
+    """Import it once more; False if the grant table is full, or the domain's share."""
     refs = (ctypes.c_uint32 * pages)()
     request = bytearray(struct.pack("iIQIIQQ", dmabuf, domid, 0, pages, 0,
                                     ctypes.addressof(refs), 0))
     try:
         fcntl.ioctl(device, IMPORT, request)
     except OSError as why:
-        if why.errno != errno.ENOSPC:
+        if why.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return False
     return True
 
 
 @contextmanager
-def full_grant_table(domid, smallest):
-    """Keep dom0's grant table full for imports of `smallest` pages and more."""
+def module_parameters(**values):
+    """Change parameters of xen-dmabuf-grant for a while."""
+    paths = {f"/sys/module/xen_dmabuf_grant/parameters/{name}": value
+             for name, value in values.items()}
+    before = {}
+    for path, value in paths.items():
+        with open(path, encoding="ascii") as f:
+            before[path] = f.read()
+        with open(path, "w", encoding="ascii") as f:
+            f.write(str(value))
+    try:
+        yield
+    finally:
+        for path, value in before.items():
+            with open(path, "w", encoding="ascii") as f:
+                f.write(value)
+
+
+@contextmanager
+def hoards(domids, smallest=1):
+    """Grant to these domains, in turn, as much as they can get; of imports of `smallest`
+    pages and more."""
     dmabuf = make_dmabuf(PAGES)
     device = os.open("/dev/xen/dmabuf-grant", os.O_RDWR)
     try:
-        pages = PAGES
-        while pages >= smallest:
-            if not grant(device, dmabuf, pages, domid):
-                pages = max(pages // 4, smallest) if pages > smallest else 0
+        for domid in domids:
+            pages = PAGES
+            while pages >= smallest:
+                if not grant(device, dmabuf, pages, domid):
+                    pages = max(pages // 4, smallest) if pages > smallest else 0
         yield
     finally:
         os.close(device)        # releases all imports
@@ -78,6 +100,14 @@ def resize_p2m_pool(domid, change):
     finally:
         xenctrl.xc_interface_close(xch)
     return size.value
+
+
+@contextmanager
+def full_grant_table(domid, smallest):
+    """Keep dom0's grant table full for imports of `smallest` pages and more."""
+    with module_parameters(peer_limit=UNLIMITED, peer_small=UNLIMITED), \
+            hoards([domid], smallest):
+        yield
 
 
 @contextmanager

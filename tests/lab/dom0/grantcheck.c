@@ -12,8 +12,9 @@
  * --balloon first scatters the domain's memory over the machine, by giving MIB
  * of it back to Xen for a moment; otherwise no bounce buffer is ever needed.
  * Nothing else may use the device meanwhile, because its counters are
- * compared. One case fills the grant table for a moment, which affects other
- * backends in this domain; --no-exhaust skips it.
+ * compared. One case fills most of the grant table for a moment, which other
+ * guests notice; --no-exhaust skips it. The limit of what one domain may have
+ * is lifted, but for the cases that test it.
  *
  * Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" for each case and
  * a line of JSON at the end. A case that leaves a reference, an import or a
@@ -346,61 +347,316 @@ static void release_race(void)
     }
 }
 
-/* Fill the grant table: ENOSPC, all or nothing, and everything is freed. */
-static void table_full(void)
+/* Cases: what a peer may have. */
+
+/* Domains that do not exist: a grant is only an entry in our own table. */
+enum { PEER = 30000 };
+
+static bool try_import(int dev, int dmabuf, uint32_t pages, uint32_t domid)
 {
-    enum { PAGES = 4096 };
-    struct counters before = read_counters(), wanted = before;
-    int dmabuf = make_udmabuf(PAGES), dev = open_device();
-    uint32_t *refs = keep_mem(PAGES, sizeof(*refs));
-    struct import imp;
-    uint32_t done;
+    static uint32_t refs[4096];
+    struct xen_dmabuf_grant_import req = {
+        .fd = dmabuf, .domid = domid, .nr_pages = pages,
+        .refs = (uintptr_t)refs,
+    };
+
+    return ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) == 0;
+}
+
+/* Imports until it fails with this error; returns the number of pages. */
+static long hoard(int dev, int dmabuf, uint32_t pages, uint32_t domid,
+                  int error)
+{
+    long done = 0;
+
+    while (try_import(dev, dmabuf, pages, domid)) {
+        done += pages;
+        if (done >= MAX_REFS) {
+            skip("this grant table holds more than %u references", MAX_REFS);
+        }
+    }
+    if (errno != error) {
+        fail("domain %u, after %ld pages: %s instead of %s", domid, done,
+             strerror(errno), strerror(error));
+    }
+    return done;
+}
+
+/*
+ * Two peers take all that they can get, in large imports and in small ones.
+ * A third one has its share for small ones nevertheless. What they have counts
+ * until it is released, not until it is imported by another descriptor.
+ */
+static void peers_share(void)
+{
+    enum { LARGE = 4096, SMALL = 1024 };
+    struct counters before = read_counters();
+    int dmabuf = make_udmabuf(LARGE), dev = open_device();
+    long one, other, small, third;
 
     if (!exhaust) {
         skip("--no-exhaust");
     }
-    for (done = 0; done < MAX_REFS / PAGES; done++) {
-        struct xen_dmabuf_grant_import req = {
-            .fd = dmabuf, .domid = self, .nr_pages = PAGES,
-            .refs = (uintptr_t)refs,
-        };
-
-        if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
-            break;
-        }
+    set_limit(0);
+    one = hoard(dev, dmabuf, LARGE, PEER, EDQUOT);
+    small = hoard(dev, dmabuf, SMALL, PEER, EDQUOT);
+    one += hoard(dev, dmabuf, 1, PEER, EDQUOT);
+    if (try_import(open_device(), dmabuf, 1, PEER) || errno != EDQUOT) {
+        fail("through another descriptor it gets more");
     }
-    if (done == MAX_REFS / PAGES) {
-        skip("this grant table holds more than %u references", MAX_REFS);
+    other = hoard(dev, dmabuf, LARGE, PEER + 1, EDQUOT);
+    hoard(dev, dmabuf, SMALL, PEER + 1, EDQUOT);
+    other += hoard(dev, dmabuf, 1, PEER + 1, EDQUOT);
+    if (one != other) {
+        fail("one peer gets %ld pages, the other %ld", one, other);
     }
-    if (errno != ENOSPC) {
-        fail("IMPORT into a full table: %s instead of ENOSPC",
-             strerror(errno));
+    if (try_import(dev, dmabuf, LARGE, PEER + 2) || errno != ENOSPC) {
+        fail("a third peer got a large import, or %s", strerror(errno));
     }
-    wanted.imports += done;
-    wanted.references += (long)done * PAGES;
-    expect_counters(wanted, "with a full table");
-    /* Full for imports of more than 1024 pages, but not for smaller ones. */
-    for (uint32_t n = 0; n < PAGES / 1025 + 1; n++) {
-        struct xen_dmabuf_grant_import req = {
-            .fd = dmabuf, .domid = self, .nr_pages = 1025,
-            .refs = (uintptr_t)refs,
-        };
-
-        if (ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) < 0) {
-            break;
-        }
-        wanted.imports++;
-        wanted.references += 1025;
+    third = hoard(dev, dmabuf, SMALL, PEER + 2, ENOSPC);
+    if (third < 2 * SMALL || third > small) {
+        fail("a third peer gets %ld pages of small imports, the first %ld",
+             third, small);
     }
-    if (errno != ENOSPC) {
-        fail("IMPORT of 1025 pages: %s instead of ENOSPC", strerror(errno));
-    }
-    imp = import_range(dev, dmabuf, 0, 1024);
-    expect_release(&imp, 0);
-    expect_counters(wanted, "with a table full for large imports");
     drop_fd(dev);
     expect_counters(before, "after close");
-    import_range(open_device(), dmabuf, 0, PAGES);
+    import_range(open_device(), dmabuf, 0, LARGE);
+}
+
+/* What a peer has mapped counts after its descriptor is closed, too. */
+static void kept_counts(void)
+{
+    enum { PAGES = 2000, KEPT = 3 };
+    struct counters before = read_counters();
+    int dmabuf = make_udmabuf(PAGES), dev = open_device(), next;
+    struct import imp;
+    void *at;
+
+    need_pv();
+    set_limit(PAGES);
+    imp = import_range(dev, dmabuf, 0, PAGES);
+    at = map_refs(imp.refs, KEPT);
+    drop_fd(dev);
+    next = open_device();
+    if (try_import(next, dmabuf, PAGES, self) || errno != EDQUOT) {
+        fail("with %d pages kept, it gets its whole limit", KEPT);
+    }
+    if (!try_import(next, dmabuf, PAGES - KEPT, self)) {
+        fail("it does not get the rest: %s", strerror(errno));
+    }
+    drop_fd(next);
+    drop_map(at);
+    expect_counters(before, "after the peer unmapped");
+    if (!try_import(open_device(), dmabuf, PAGES, self)) {
+        fail("afterwards it does not get its limit: %s", strerror(errno));
+    }
+}
+
+/* Cases: a descriptor that is tied to one domain. */
+
+static int try_restrict(int dev, uint32_t domid, uint32_t flags)
+{
+    struct xen_dmabuf_grant_restrict req = { .domid = domid, .flags = flags };
+
+    return ioctl(dev, XEN_DMABUF_GRANT_RESTRICT, &req) == 0 ? 0 : -errno;
+}
+
+static void expect_restrict(int dev, uint32_t domid, uint32_t flags, int wanted)
+{
+    int got = try_restrict(dev, domid, flags);
+
+    if (got != wanted) {
+        fail("RESTRICT to %u, flags %u: %s instead of %s", domid, flags,
+             strerror(-got), strerror(-wanted));
+    }
+}
+
+static void restricted(void)
+{
+    int dmabuf = make_udmabuf(4), dev = open_device();
+    struct import early;
+
+    expect_restrict(dev, 0x7ff0, 0, -EINVAL);
+    expect_restrict(dev, 0x10000 + self, 0, -EINVAL);
+    expect_restrict(dev, UINT32_MAX, 0, -EINVAL);
+    expect_restrict(dev, self, 1, -EINVAL);
+    if (ioctl(dev, XEN_DMABUF_GRANT_RESTRICT, (void *)BAD_POINTER) == 0 ||
+        errno != EFAULT) {
+        fail("RESTRICT of a wild pointer: %s", strerror(errno));
+    }
+    /* None of this has tied it to anything. */
+    early = import_range(dev, dmabuf, 0, 4);
+    if (!try_import(dev, dmabuf, 4, PEER)) {
+        fail("not restricted, for another domain: %s", strerror(errno));
+    }
+    expect_restrict(dev, PEER, 0, 0);
+    expect_restrict(dev, PEER, 0, 0);
+    expect_restrict(dev, self, 0, -EPERM);
+    expect_restrict(dev, UINT32_MAX, 0, -EINVAL);
+    if (try_import(dev, dmabuf, 4, self) || errno != EPERM) {
+        fail("tied to another domain: %s instead of EPERM", strerror(errno));
+    }
+    if (!try_import(dev, dmabuf, 4, PEER)) {
+        fail("tied to this domain: %s", strerror(errno));
+    }
+    expect_release(&early, 0);
+    import_range(open_device(), dmabuf, 0, 4);
+}
+
+/* As QEMU with -runas: opened and tied by root, used by nobody. */
+static void deprived(void)
+{
+    enum { NOBODY = 65534 };
+    int dmabuf = make_udmabuf(4), dev = open_device(), status;
+    pid_t pid;
+
+    expect_restrict(dev, PEER, 0, 0);
+    pid = fork();
+    if (pid < 0) {
+        fail("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        char path[32];
+
+        if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0) {
+            _exit(1);
+        }
+        if (!try_import(dev, dmabuf, 4, PEER)) {
+            _exit(2);
+        }
+        if (try_import(dev, dmabuf, 4, self) || errno != EPERM) {
+            _exit(3);
+        }
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", dev);
+        if (open(XEN_DMABUF_GRANT_PATH, O_RDWR) >= 0 ||
+            open(path, O_RDWR) >= 0) {
+            _exit(4);
+        }
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+        fail("the child failed at step %d", WEXITSTATUS(status));
+    }
+}
+
+/* Cases: calls of the module that fail, in the copy of it that can do that. */
+
+#define PARAMETERS "/sys/module/xen_dmabuf_grant/parameters/"
+
+static void need_faults(void)
+{
+    if (read_long(PARAMETERS "fail_nth") < 0) {
+        skip("this module is not the one with faults");
+    }
+    write_long(PARAMETERS "fail_task", 0);
+    write_long(PARAMETERS "refuse_task", 0);
+}
+
+/* What a device model does; false if any of it fails. */
+static bool whole_life(int dmabuf)
+{
+    enum { PAGES = 5 };
+    int dev = open(XEN_DMABUF_GRANT_PATH, O_RDWR);
+    uint32_t refs[PAGES];
+    struct xen_dmabuf_grant_import req = {
+        .fd = dmabuf, .domid = PEER, .nr_pages = PAGES, .refs = (uintptr_t)refs,
+    };
+    bool fine;
+
+    if (dev < 0) {
+        return false;
+    }
+    fine = try_restrict(dev, PEER, 0) == 0 &&
+           ioctl(dev, XEN_DMABUF_GRANT_IMPORT, &req) == 0;
+    if (fine) {
+        /* Nobody has it mapped, so it ends at the second attempt. */
+        fine = try_release(dev, req.handle) == 0;
+        if (!fine && try_release(dev, req.handle) != 0) {
+            fail("a release that failed cannot be tried again");
+        }
+    }
+    close(dev);
+    return fine;
+}
+
+static void each_call_fails(void)
+{
+    struct counters before = read_counters();
+    int dmabuf = make_udmabuf(5);
+    long left, nth = 0, failures = 0;
+
+    need_faults();
+    do {
+        write_long(PARAMETERS "fail_nth", ++nth);
+        failures += !whole_life(dmabuf);
+        left = read_long(PARAMETERS "fail_nth");
+        write_long(PARAMETERS "fail_nth", 0);
+        expect_counters(before, "after a fault");
+        if (!whole_life(dmabuf)) {
+            fail("after fault %ld the device does not work", nth);
+        }
+    } while (left == 0 && nth < 1000);
+    /* All but the pages that could not be held, and a retried reference. */
+    if (nth < 20 || failures < nth / 2) {
+        fail("%ld calls, of which %ld failed visibly", nth, failures);
+    }
+    write_long(PARAMETERS "fail_nth", 0);
+}
+
+/* A thread whose imports are all refused, for what the buffer is. */
+static volatile bool refuse;
+
+static void *be_refused(void *opaque)
+{
+    const int *fds = opaque;
+    bool *wrong = NULL;
+
+    write_long(PARAMETERS "refuse_task", gettid());
+    refuse = true;
+    while (refuse) {
+        if (try_import(fds[0], fds[1], 1, PEER) || errno != EOPNOTSUPP) {
+            static bool found;
+
+            found = true;
+            wrong = &found;
+        }
+    }
+    return wrong;
+}
+
+/* Lack of memory beside it is lack of memory. */
+static void refusal_is_not_anothers(void)
+{
+    int fds[2] = { open_device(), make_udmabuf(4) }, dev = open_device();
+    bool mixed_up = false;
+    pthread_t thread;
+    void *wrong;
+
+    need_faults();
+    refuse = false;
+    if (pthread_create(&thread, NULL, be_refused, fds)) {
+        fail("pthread_create");
+    }
+    while (!refuse) {
+        short_sleep();
+    }
+    write_long(PARAMETERS "fail_task", gettid());
+    for (int i = 0; i < 3000 && !mixed_up; i++) {
+        write_long(PARAMETERS "fail_nth", 1 + i % 12);
+        mixed_up = !try_import(dev, fds[1], 2, self) && errno == EOPNOTSUPP;
+    }
+    write_long(PARAMETERS "fail_nth", 0);
+    write_long(PARAMETERS "fail_task", 0);
+    refuse = false;
+    pthread_join(thread, &wrong);
+    write_long(PARAMETERS "refuse_task", 0);
+    if (mixed_up) {
+        fail("a lack of memory was taken for a refusal");
+    }
+    if (wrong) {
+        fail("what cannot be granted was granted, or failed otherwise");
+    }
 }
 
 /* Cases: errors of IMPORT. Each modifies a request that would work. */
@@ -639,7 +895,12 @@ static const struct {
     { "life: owner killed", owner_killed },
     { "life: many rounds", many_rounds },
     { "life: release race", release_race },
-    { "life: table full", table_full },
+    { "peers: share", peers_share },
+    { "peers: what is kept counts", kept_counts },
+    { "restrict: one domain", restricted },
+    { "restrict: deprived", deprived },
+    { "fault: each call fails", each_call_fails },
+    { "fault: a refusal is not another's", refusal_is_not_anothers },
     { "argument: wrong", bad_argument },
     { "argument: handle unwritable", handle_unwritable },
     { "release: unknown handle", release_unknown },
@@ -660,6 +921,7 @@ static void run_case(const char *name, void (*run)(void),
 
     outcome = PASSED;
     why[0] = 0;
+    set_limit(UINT32_MAX);
     if (setjmp(case_end) == 0) {
         if (bad) {
             bad_import(bad);
@@ -750,13 +1012,14 @@ static void parse_options(int argc, char **argv, const char **only)
 int main(int argc, char **argv)
 {
     const char *only = NULL;
-    long limit;
+    long limit, limit_before;
 
     parse_options(argc, argv, &only);
     limit = raise_udmabuf_limit(1024);
     if (balloon) {
         scatter_memory(balloon);
     }
+    limit_before = read_long(PEER_LIMIT);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         if (!only || strstr(cases[i].name, only)) {
             run_case(cases[i].name, cases[i].run, NULL);
@@ -770,6 +1033,7 @@ int main(int argc, char **argv)
     if (limit > 0) {
         write_long(UDMABUF_LIMIT, limit);
     }
+    write_long(PEER_LIMIT, limit_before);
     printf("{\"passed\": %d, \"failed\": %d, \"skipped\": %d}\n",
            totals[PASSED], totals[FAILED], totals[SKIPPED]);
     return totals[FAILED] || !totals[PASSED] ? 1 : 0;

@@ -42,6 +42,7 @@ typedef uint16_t domid_t;
 #define DEBUGFS "/sys/kernel/debug/xen-dmabuf-grant/"
 #define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
+#define PEER_LIMIT "/sys/module/xen_dmabuf_grant/parameters/peer_limit"
 #define BAD_POINTER 8ull        /* in the page that is never mapped */
 #define SETTLE_SECONDS 10       /* the reaper runs once a second */
 #define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
@@ -191,6 +192,12 @@ static void write_long(const char *path, long value)
     if (!file || fprintf(file, "%ld\n", value) < 0 || fclose(file) != 0) {
         fprintf(stderr, "grantcheck: cannot write %s\n", path);
     }
+}
+
+/* Pages that one domain may have; 0: the default. */
+static void set_limit(uint32_t pages)
+{
+    write_long(PEER_LIMIT, pages);
 }
 
 static struct counters read_counters(void)

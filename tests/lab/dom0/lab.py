@@ -3,6 +3,7 @@
 
 import dom0
 from dom0 import Failed, Skipped
+from guest import GPU
 from kvm import KvmGuest
 from xl import XlGuest
 
@@ -59,6 +60,8 @@ class Lab:
 
     def guest(self, driver, fresh=False, provider=True, **options):
         """A running guest with the given options, with our driver loaded or unloaded."""
+        if self.boot == "gntdev":
+            options.setdefault("gpu", GPU + ",xen-hostmem-provider=gntdev")
         wanted = (provider, options)
         if fresh or wanted != self._options or not self._fit():
             self.drop_guest()

@@ -2,6 +2,7 @@
 """Host memory in the guest, trapped and granted."""
 
 from blobs import KIB, MIB, Blob, granted_pages, live_switches, memory_type, reasons, wait_no_grants
+from guest import GPU
 from lab import case
 
 SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)
@@ -89,6 +90,20 @@ def gntdev_granted(lab):
         blob.check_both_ways(lab, seed)
         blob.close()
     lab.require("provider gntdev" in guest.qemu_log(), "gntdev was not the provider")
+    lab.require("cannot prove" in guest.qemu_log(), "the log does not say what gntdev lacks")
+
+
+@case("gntdev-not-asked", limit=240, boots=("gntdev",))
+def gntdev_not_asked(lab):
+    """gntdev is there, but not used unless the administrator asks for it."""
+    guest = lab.guest(driver=True, gpu=GPU)
+    blob = Blob(guest, 16 * KIB, 44)
+    blob.check_both_ways(lab, 44)
+    lab.equal(granted_pages(guest), 0, "granted pages")
+    lab.require("no-provider" in reasons(guest), f"reasons: {reasons(guest)}")
+    for advice in ("module xen-dmabuf-grant", "xen-hostmem-provider=gntdev"):
+        lab.require(advice in guest.qemu_log(), f"the log does not name {advice}")
+    blob.close()
 
 
 @case("guest-memory", limit=240)

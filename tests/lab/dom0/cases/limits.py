@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a resource runs out, QEMU falls back, says why, and recovers (I5). Policies."""
 
+import os
+
 import dom0
-from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, window
-from fill import few_descriptors, full_grant_table, resize_p2m_pool
+from blobs import KIB, MIB, Blob, granted_pages, reasons, wait_granted, wait_no_grants, window
+from fill import few_descriptors, full_grant_table, hoards, module_parameters, resize_p2m_pool
 from guest import GPU
 from lab import case, load_driver, unload_driver
 
@@ -66,6 +68,64 @@ def room_for_rings(lab):
     wait_granted(guest, 1024 + 4096, 40)
     bulk.close()
     ring.close()
+
+
+@case("hoarders", limit=300)
+def hoarders(lab):
+    """Two other guests have all of dom0's grant table that they can get, and keep it: this
+    one's rings are granted nevertheless."""
+    guest = lab.guest(driver=True, fresh=True)
+    with module_parameters(peer_limit=0), hoards([30000, 30001]):
+        bulk = Blob(guest, 16 * MIB, 126, fill=False, name="bulk")
+        # Of different sizes, by which dom0 finds them
+        rings = [Blob(guest, (4 - n) * MIB, 127 + 2 * n, name=f"ring{n}") for n in range(2)]
+        lab.equal(granted_pages(guest), 1024 + 768, "granted pages: the rings alone")
+        lab.require("grant-table-full" in reasons(guest), f"reasons: {reasons(guest)}")
+        for n, ring in enumerate(rings):
+            ring.check_both_ways(lab, 127 + 2 * n)
+    wait_granted(guest, 1024 + 768 + 4096, 40)
+    for blob in (bulk, *rings):
+        blob.close()
+
+
+@case("peer-limit", limit=300)
+def peer_limit(lab):
+    """A guest gets no more than one guest may have; the rest of its blobs are trapped, and
+    granted once it has less."""
+    guest = lab.guest(driver=True, fresh=True)
+    with module_parameters(peer_limit=2048, peer_small=256):
+        first = Blob(guest, 8 * MIB, 130, name="first")
+        lab.equal(granted_pages(guest), 2048, "granted pages")
+        second = Blob(guest, 2 * MIB, 131, fill=False, name="second")
+        second.ask("scatter 131 32")
+        ring = Blob(guest, MIB, 132, name="ring")
+        lab.equal(granted_pages(guest), 2048 + 256, "granted pages: and the ring")
+        lab.equal(dom0.counters()["references"], 2048 + 256, "references")
+        first.close()
+        wait_granted(guest, 512 + 256, 40)
+        stay_right(lab, second, 131)
+        ring.check_both_ways(lab, 132)
+    second.close()
+    ring.close()
+
+
+@case("deprived", limit=300)
+def deprived(lab):
+    """A QEMU that gives up its privileges grants as before, also to a driver that comes
+    again; but to no other domain."""
+    guest = lab.guest(driver=True, fresh=True, more='device_model_user = "nobody"')
+    lab.equal(os.stat(f"/proc/{guest.qemu_pid()}").st_uid, 65534, "QEMU's user")
+    blob = Blob(guest, MIB, 133)
+    lab.equal(granted_pages(guest), MIB // 4096, "granted pages")
+    blob.check_both_ways(lab, 133)
+    unload_driver(guest)
+    lab.equal(granted_pages(guest), 0, "granted pages without the driver")
+    load_driver(guest)
+    wait_granted(guest, MIB // 4096, 20)
+    lab.equal(blob.ask("sample 134 16")["mismatches"], 0, "words, granted again")
+    blob.close()
+    wait_no_grants()
+    lab.drop_guest()
 
 
 @case("no-descriptors", limit=400)
@@ -228,6 +288,8 @@ WRONG = (
     ("xen-hostmem-quota=5000", "not a multiple of 4096"),
     ("xen-hostmem=trapped,xen-hostmem-quota=1M", "remove xen-hostmem-quota"),
     ("xen-hostmem=maybe", "maybe"),
+    ("xen-hostmem-provider=other", "other"),
+    ("xen-hostmem=off,xen-hostmem-provider=module", "remove xen-hostmem-provider"),
 )
 
 
