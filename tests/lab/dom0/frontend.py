@@ -16,6 +16,7 @@ class Front:
         unload_driver(guest)
         guest.run("; ".join(f"modprobe {m}" for m in MODULES))
         guest.spawn_quiet("front", "rawfront")
+        self.pid = self.ask("stats")["pid"]
 
     def ask(self, line, seconds=30):
         return self.guest.ask("front", line, seconds)
@@ -25,8 +26,11 @@ class Front:
         return self.ask(f"connect {nodes}")["backend"]
 
     def vanish(self):
-        """Kill it. Its mappings in the window stay, those elsewhere do not."""
-        self.guest.run("killall -9 rawfront; while pidof rawfront; do sleep 0.1; done")
+        """Kill it. Its mappings in the window stay, those elsewhere do not.
+
+        Not by its name: to find that, killall reads /proc/PID/cmdline of all processes, which
+        waits for those that wait for the GPU to map a blob."""
+        self.guest.run(f"kill -9 {self.pid}; while [ -e /proc/{self.pid} ]; do sleep 0.1; done")
 
     def leave(self):
         """Unmap everything and close, as a driver does; then another may connect."""

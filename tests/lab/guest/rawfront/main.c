@@ -22,7 +22,7 @@
  *                              are unmapped; words in them that have "changed"
  *   drop                       unmap everything
  *   try FIRST COUNT            "mapped": how many references Xen lets us map
- *   stats                      requests so far
+ *   stats                      our pid, and the requests so far
  * It serves requests between two commands. If it is killed, QEMU hears nothing
  * of it, and what it has mapped in the window stays mapped.
  */
@@ -266,8 +266,8 @@ static void run_try(void)
 
 static void run_stats(void)
 {
-    printf("{\"maps\": %u, \"unmaps\": %u, \"refused\": %u, \"backend\": %u}\n",
-           served.maps, served.unmaps, served.refused, connection_backend());
+    printf("{\"pid\": %d, \"maps\": %u, \"unmaps\": %u, \"refused\": %u}\n",
+           getpid(), served.maps, served.unmaps, served.refused);
 }
 
 static const struct {
