@@ -18,9 +18,10 @@ SOURCES = (
     ("tests/lab/dom0/cases/*.py", r'@case\("([^"]+)"', "{}"),
     ("tests/unit/*.c", r'g_test_add\w*\(\s*"([^"]+)"', "{}"),
     ("tests/qtest/*.c", r'qtest_add\w*\(\s*"([^"]+)"', "{}"),
+    ("patches/*/*.patch", r'^\+.*g_test_add\w*\(\s*"([^"]+)"', "{}"),
     ("tests/fuzz/meson.build", r"^  '([\w-]+)':", "fuzz-{}"),
     ("tests/lab/dom0/grantcheck.c", r'^    \{ "((?:\w|-)+: [^"]+|size \d+)"', "grantcheck: {}"),
-    ("scripts/check.py", r'return \[\("(mtrr)"', "{}"),
+    ("scripts/check.py", r'return \[\("(mtrr)"|"(?:cost)": (cost),', "{}"),
 )
 
 
@@ -29,8 +30,8 @@ def known_tests():
     for files, pattern, form in SOURCES:
         for path in glob.glob(os.path.join(TOP, files)):
             with open(path, encoding="utf-8") as f:
-                found |= {form.format(name)
-                          for name in re.findall(pattern, f.read(), re.M) if name}
+                found |= {form.format(match[match.lastindex])
+                          for match in re.finditer(pattern, f.read(), re.M)}
     return found
 
 
