@@ -31,6 +31,8 @@ module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
 module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
 
+module /src/tests/lab/dom0/leaky lab-leaky
+
 # A copy of the module in which calls fail; see faults.h.
 faults()
 {

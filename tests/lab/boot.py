@@ -107,9 +107,10 @@ class Boot:
         tools = [f"{BUILD}/tools/{name}"
                  for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
-        return [*tools, *plain, f"{BUILD}/modules/xen-dmabuf-grant.ko",
-                f"{BUILD}/modules/xen-dmabuf-grant-faults.ko",
-                f"{BUILD}/modules/lab-dmabuf-pool.ko",
+        modules = [f"{BUILD}/modules/{name}.ko"
+                   for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
+                                "lab-dmabuf-pool", "lab-leaky")]
+        return [*tools, *plain, *modules,
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
                 f"{TOP}/docs/system/xen-virtio-gpu.rst"]
 

@@ -275,6 +275,42 @@ static void owner_killed(void)
     expect_counters(before, "after kill -9 of the owner");
 }
 
+/*
+ * An exporter that frees pages while the peer has them mapped. If nothing held
+ * them, the memory that is allocated and written next would be the same.
+ */
+static void pages_are_held(void)
+{
+    enum { PAGES = 64, MIB = 256 };
+    int leaky = open("/dev/lab-leaky", O_RDWR), dmabuf;
+    struct import imp;
+    uint8_t *at, *more;
+
+    need_pv();
+    if (leaky < 0) {
+        skip("no /dev/lab-leaky: %s", strerror(errno));
+    }
+    keep_fd(leaky, "/dev/lab-leaky");
+    dmabuf = keep_fd(ioctl(leaky, _IO('L', 0)), "a leaky buffer");
+    imp = import_range(open_device(), dmabuf, 0, PAGES);
+    at = map_refs(imp.refs, PAGES);
+    if (ioctl(leaky, _IO('L', 1)) < 0) {
+        fail("freeing its pages: %s", strerror(errno));
+    }
+    more = mmap(NULL, MIB << 20, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    keep_map(more, MIB << 20, "other memory");
+    memset(more, 0xee, MIB << 20);
+    for (size_t i = 0; i < (size_t)PAGES * PAGE; i++) {
+        if (at[i] != i / PAGE + 1) {
+            fail("the peer sees 0x%02x in page %zu, which is used again", at[i],
+                 i / PAGE);
+        }
+    }
+    drop_map(at);
+    expect_free(&imp);
+}
+
 static void many_rounds(void)
 {
     int dmabuf = make_udmabuf(4), dev = open_device();
@@ -893,6 +929,7 @@ static const struct {
     { "life: close releases", close_releases },
     { "life: close while mapped", close_while_mapped },
     { "life: owner killed", owner_killed },
+    { "life: pages are held", pages_are_held },
     { "life: many rounds", many_rounds },
     { "life: release race", release_race },
     { "peers: share", peers_share },

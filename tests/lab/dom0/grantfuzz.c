@@ -372,7 +372,8 @@ int main(int argc, char **argv)
     before = read_counters();
     outcome = PASSED;
     if (setjmp(case_end) == 0) {
-        run(atoi(argv[1]), argc > 2 ? strtoull(argv[2], NULL, 0) : time(NULL));
+        run(atoi(argv[1]), argc > 2 ? strtoull(argv[2], NULL, 0) :
+                                      (uint64_t)time(NULL));
     }
     clean_up();
     if (outcome != PASSED) {
