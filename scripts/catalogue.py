@@ -17,6 +17,7 @@ HEADER = ["Actor", "Attempt", "What holds it", "Tests"]
 SOURCES = (
     ("tests/lab/dom0/cases/*.py", r'@case\("([^"]+)"', "{}"),
     ("tests/unit/*.c", r'g_test_add\w*\(\s*"([^"]+)"', "{}"),
+    ("tests/unit/test-hostmem-memtype.c", r'^ +\{ "(\w+(?:/\w+)+)"', "/memtype/{}"),
     ("tests/qtest/*.c", r'qtest_add\w*\(\s*"([^"]+)"', "{}"),
     ("patches/*/*.patch", r'^\+.*g_test_add\w*\(\s*"([^"]+)"', "{}"),
     ("tests/fuzz/meson.build", r"^  '([\w-]+)':", "fuzz-{}"),
