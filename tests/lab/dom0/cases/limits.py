@@ -287,6 +287,7 @@ WRONG = (
     ("xen-hostmem-quota=512M", "larger than the window"),
     ("xen-hostmem-quota=5000", "not a multiple of 4096"),
     ("xen-hostmem=trapped,xen-hostmem-quota=1M", "remove xen-hostmem-quota"),
+    ("xen-hostmem=trapped,xen-hostmem-hold-limit=9", "remove xen-hostmem-hold-limit"),
     ("xen-hostmem=maybe", "maybe"),
     ("xen-hostmem-provider=other", "other"),
     ("xen-hostmem=off,xen-hostmem-provider=module", "remove xen-hostmem-provider"),
