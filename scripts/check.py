@@ -82,7 +82,7 @@ def unit():
     if status:
         return [("build", "fail", tail(output, 40))]
     results = []
-    for program in (*UNITS, "gpu", "provider"):
+    for program in (*UNITS, "gpu", "provider", "report-limit"):
         results += tap(program, [f"{folder}/tests/unit/test-{program}", "--tap"],
                        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1",
                             "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"})
@@ -183,7 +183,7 @@ def copies():
 def lint():
     """Style and licence of every file."""
     shell = [p for p in tracked(r".") if is_shell(p)]
-    qemu_files = tracked(r"^(hw|include|tests/(unit|qtest|bench))/.*\.[ch]$")
+    qemu_files = tracked(r"^(hw|include|util|tests/(unit|qtest|bench))/.*\.[ch]$")
     modules = tracked(r"^(guest|dom0)/linux/.*\.[ch]$")
     return [
         spdx(), *copies(),

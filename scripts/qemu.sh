@@ -28,7 +28,7 @@ out=$TOP/build/$name
 # build without QEMU.
 our_files()
 {
-    find hw include qapi tests/qtest -type f
+    find hw include qapi tests/qtest util -type f
     find tests/unit -maxdepth 1 -name '*hostmem*.[ch]'
 }
 

@@ -22,7 +22,7 @@ OUT = os.path.join(TOP, "build", "upstream")
 MARKS = {"qemu": "qapi/qapi-schema.json", "xen": "xen/include/public/xen.h",
          "linux": "include/linux/kernel.h"}
 # What scripts/qemu.sh copies over QEMU's tree
-OVERLAY = ("hw/", "include/", "qapi/", "tests/qtest/", "tests/unit/")
+OVERLAY = ("hw/", "include/", "qapi/", "tests/qtest/", "tests/unit/", "util/")
 # Each file here has to be in a manifest.
 CLAIMED = {"qemu": OVERLAY + ("docs/",), "xen": (),
            "linux": ("dom0/linux/", "guest/linux/")}

@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "qemu/report-limit.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_device.h"
 #include "hw/pci/pci_bus.h"
@@ -297,6 +298,18 @@ void xen_hostmem_frontend_lost(XenHostmem *h)
     frontend_left(h, false);
 }
 
+/* A frontend can fail to connect as often as it likes. */
+static void limit_error(Error **errp)
+{
+    static ReportLimit limit = { .what = "xen-hostmem: failed connections" };
+
+    error_prepend(errp, "xen-hostmem: ");
+    if (!report_limit_pass(&limit)) {
+        error_free(*errp);
+        *errp = NULL;
+    }
+}
+
 static void frontend_initialised(XenHostmem *h, Error **errp)
 {
     ERRP_GUARD();
@@ -307,7 +320,7 @@ static void frontend_initialised(XenHostmem *h, Error **errp)
     }
     frontend_left(h, false);
     if (!frontend_connect(h, errp)) {
-        error_prepend(errp, "xen-hostmem: ");
+        limit_error(errp);
         frontend_disconnect(h);
         xen_device_backend_set_state(xendev, XenbusStateClosing);
         return;
