@@ -87,6 +87,15 @@ static bool check_properties(VirtIOGPUGL *gl, Error **errp)
     return !gl->xen_hostmem_quota || check_quota(gl, errp);
 }
 
+static void get_usage(void *opaque, XenHostmemUsage *usage)
+{
+    const VirtIOGPUBlobQuota *quota = &VIRTIO_GPU_GL(opaque)->blob_quota;
+
+    usage->used = quota->used;
+    usage->limit = quota->limit;
+    usage->refused = quota->refused;
+}
+
 bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
 {
     VirtIOGPUBase *b = VIRTIO_GPU_BASE(g);
@@ -105,6 +114,7 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
         .provider = gl->xen_hostmem_provider,
         .export = virtio_gpu_xen_export,
         .settled = virtio_gpu_xen_settled,
+        .get_usage = get_usage,
         .opaque = g,
     };
 

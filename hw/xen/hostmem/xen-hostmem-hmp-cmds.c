@@ -35,6 +35,10 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
                            PRIu64 " KiB, trapped %" PRIu64 " KiB\n",
                            info->granted / KIB, info->quota / KIB,
                            info->trapped / KIB);
+    g_string_append_printf(text, "  blobs use %" PRIu64 " KiB of host memory, "
+                           "and may use %" PRIu64 " KiB; %" PRIu64
+                           " were refused\n", info->host_memory / KIB,
+                           info->host_memory_limit / KIB, info->refused_blobs);
     g_string_append_printf(text, "  %" PRIu64 " maps, %" PRIu64 " unmaps, %"
                            PRIu64 " grants; trapped accesses: %" PRIu64
                            " reads, %" PRIu64 " writes, %" PRIu64

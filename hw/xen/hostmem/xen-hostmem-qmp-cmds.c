@@ -63,7 +63,9 @@ static XenHostmemInfo *describe(XenHostmem *h)
 {
     const XenHostmemCounters *c = xen_hostmem_window_counters(h->window);
     XenHostmemInfo *info = g_new0(XenHostmemInfo, 1);
+    XenHostmemUsage usage;
 
+    h->cfg.get_usage(h->cfg.opaque, &usage);
     info->device = object_get_canonical_path(OBJECT(h->cfg.pci));
     info->size = h->cfg.size;
     info->policy = h->cfg.rules.grant ?
@@ -72,6 +74,9 @@ static XenHostmemInfo *describe(XenHostmem *h)
                    XEN_HOSTMEM_POLICY_TRAPPED;
     info->quota = h->cfg.rules.quota;
     info->granted = xen_hostmem_window_granted(h->window);
+    info->host_memory = usage.used;
+    info->host_memory_limit = usage.limit;
+    info->refused_blobs = usage.refused;
     info->connected = h->frontend.accepting;
     info->provider = g_strdup(xen_hostmem_providers_name(&h->providers));
     info->maps = c->maps;

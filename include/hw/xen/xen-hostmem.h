@@ -72,6 +72,14 @@ typedef void XenHostmemSettled(void *opaque, uint32_t blob,
 typedef void XenHostmemExport(void *opaque, uint32_t blob,
                               XenHostmemBuffer *buf);
 
+/* Host memory of all blobs that the guest has created, mapped or not. */
+typedef struct XenHostmemUsage {
+    uint64_t used, limit;       /* bytes */
+    uint64_t refused;           /* number of blobs that exceeded the limit */
+} XenHostmemUsage;
+
+typedef void XenHostmemGetUsage(void *opaque, XenHostmemUsage *usage);
+
 typedef struct XenHostmemConfig {
     PCIDevice *pci;             /* the function that has the window */
     MemoryRegion *bar;          /* container; the window is at offset 0 */
@@ -86,6 +94,7 @@ typedef struct XenHostmemConfig {
     XenHostmemProvider provider; /* which may be used */
     XenHostmemExport *export;
     XenHostmemSettled *settled;
+    XenHostmemGetUsage *get_usage;
     void *opaque;
 } XenHostmemConfig;
 

@@ -15,5 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <glib.h>
+#include <sys/stat.h>
+
+#define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
 
 #endif
