@@ -30,7 +30,8 @@ QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "fault", "hold")
 # Built here only: they stand on shims of QEMU's headers.
-OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota")
+OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota",
+               "render-server")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + QEMU_UNITS
