@@ -5,10 +5,15 @@
  * would never do.
  *
  * rawgpu answer-into-device: have answers written to the device's own status
+ * rawgpu flood COUNT: send COUNT commands that the device refuses
+ * rawgpu hoard COUNT MIB: create so many blobs, map each once, and keep them
+ * rawgpu sizes BYTES...: create and map blobs of these sizes
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
  * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
+ *
+ * hoard and sizes keep their blobs until a line is read.
  *
  * The answer is one line of JSON. At the end the device is reset and has no
  * driver.
@@ -42,6 +47,7 @@
 #define CAPSET_VENUS    4
 #define MOST_CAPS       48      /* no more fit the configuration space */
 #define BLOBS_PER_CTX   1000
+#define REFUSED_BYTES   (PAGE / (QUEUE_SIZE / 2))
 #define MOST_BLOBS      10000
 
 /* A map waits for the guest's xen-hostmem driver, and finally fails. */
@@ -547,6 +553,152 @@ static void run_answer_into_device(void)
     printf("}\n");
 }
 
+/* What is refused, in different ways */
+static void fill_refused(unsigned int n, uint8_t request[REFUSED_BYTES])
+{
+    struct virtio_gpu_ctrl_hdr *head = (void *)request;
+
+    memset(request, 0x5a, REFUSED_BYTES);
+    *head = (struct virtio_gpu_ctrl_hdr) { .ctx_id = 1 };
+    switch (n % 8) {
+    case 0:
+        head->type = 0x9999;
+        break;
+    case 1:
+        head->type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB;
+        break;
+    case 2:
+        head->type = VIRTIO_GPU_CMD_RESOURCE_UNREF;
+        break;
+    case 3:
+        head->type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB;
+        break;
+    case 4:
+        head->type = VIRTIO_GPU_CMD_SET_SCANOUT;
+        break;
+    case 5:
+        head->type = VIRTIO_GPU_CMD_GET_CAPSET;
+        break;
+    case 6:
+        /* Refused by the renderer, in QEMU's process */
+        head->type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D;
+        break;
+    default:
+        /* Garbage for Vulkan, in the render server's process */
+        head->type = VIRTIO_GPU_CMD_SUBMIT_3D;
+        ((struct virtio_gpu_cmd_submit *)request)->size = 64;
+        break;
+    }
+}
+
+/* As many as the queue takes at once; true if all are answered */
+static bool flood_queue(unsigned int first)
+{
+    vring_avail_t *avail = gpu.ring.avail;
+    volatile vring_used_t *used = gpu.ring.used;
+    double end = now_ms() + HOSTILE_MS;
+
+    for (unsigned int i = 0; i < QUEUE_SIZE / 2; i++) {
+        uint16_t at = gpu.next, next = (at + 1) % QUEUE_SIZE;
+        uint64_t place = i * REFUSED_BYTES;
+
+        fill_refused(first + i, gpu.request.at + place);
+        gpu.ring.desc[at] = (struct vring_desc) {
+            gpu.request.address + place, REFUSED_BYTES, VRING_DESC_F_NEXT, next,
+        };
+        gpu.ring.desc[next] = (struct vring_desc) {
+            gpu.answer.address, PAGE, VRING_DESC_F_WRITE, 0,
+        };
+        gpu.next = (next + 1) % QUEUE_SIZE;
+        avail->ring[(uint16_t)(avail->idx + i) % QUEUE_SIZE] = at;
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    avail->idx += QUEUE_SIZE / 2;
+    atomic_thread_fence(memory_order_seq_cst);
+    *gpu.notify = 0;
+    while ((uint16_t)(used->idx - gpu.seen) < QUEUE_SIZE / 2) {
+        if (now_ms() > end) {
+            return false;
+        }
+        usleep(1000);
+    }
+    gpu.seen += QUEUE_SIZE / 2;
+    return true;
+}
+
+static void run_flood(unsigned int count)
+{
+    unsigned int sent = 0;
+
+    create_context(1);
+    while (sent < count && flood_queue(sent)) {
+        sent += QUEUE_SIZE / 2;
+    }
+    printf("{\"answered\": %u, \"alive\": %s}\n", sent,
+           alive() ? "true" : "false");
+}
+
+static void wait_for_line(void)
+{
+    fflush(stdout);
+    while (getchar() != '\n' && !feof(stdin)) {
+        continue;
+    }
+}
+
+static void run_hoard(unsigned int count, unsigned int mib)
+{
+    unsigned int created = 0;
+    uint32_t answer = 0;
+
+    create_context(1);
+    for (unsigned int n = 0; n < count; n++) {
+        answer = create_blob(n + 1, 1, (uint64_t)mib << 20);
+        if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
+            break;
+        }
+        created++;
+        expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, n + 1, 0),
+               VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+        expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, n + 1, 0),
+               VIRTIO_GPU_RESP_OK_NODATA, "RESOURCE_UNMAP_BLOB");
+    }
+    printf("{\"created\": %u, \"answer\": %u, \"alive\": %s}\n", created,
+           answer, alive() ? "true" : "false");
+    wait_for_line();
+}
+
+/* The first word and the last whole one of each blob can be written and read. */
+static void run_sizes(int count, char **sizes)
+{
+    const unsigned int step = 1 << 20;
+    int fd = open_file("resource4", O_RDWR);
+    unsigned int wrong = 0;
+
+    create_context(1);
+    for (int n = 0; n < count; n++) {
+        uint64_t bytes = strtoul(sizes[n], NULL, 10);
+        uint64_t last = (bytes + PAGE - 1) / PAGE * PAGE - sizeof(uint32_t);
+        volatile uint32_t *at = mmap(NULL, step, PROT_READ | PROT_WRITE,
+                                     MAP_SHARED, fd, (off_t)n * step);
+
+        if (at == MAP_FAILED) {
+            die("resource4: %s", strerror(errno));
+        }
+        expect(create_blob(n + 1, 1, bytes), VIRTIO_GPU_RESP_OK_NODATA,
+               "RESOURCE_CREATE_BLOB");
+        expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, n + 1,
+                          (uint64_t)n * step),
+               VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+        at[0] = n + 1;
+        at[last / sizeof(*at)] = ~n;
+        wrong += (last && at[0] != (uint32_t)n + 1) ||
+                 at[last / sizeof(*at)] != (uint32_t)~n;
+    }
+    printf("{\"mapped\": %d, \"wrong\": %u}\n", count, wrong);
+    wait_for_line();
+}
+
 /* Maps resource n + 1 at page n, and resets without unmapping any. */
 static void run_reset_mapped(unsigned int count)
 {
@@ -628,6 +780,15 @@ int main(int argc, char **argv)
     if (argc == 2 && !strcmp(name, "answer-into-device")) {
         start();
         run_answer_into_device();
+    } else if (argc == 3 && !strcmp(name, "flood")) {
+        start();
+        run_flood(strtoul(argv[2], NULL, 10));
+    } else if (argc == 4 && !strcmp(name, "hoard")) {
+        start();
+        run_hoard(number(argv[2]), number(argv[3]));
+    } else if (argc > 2 && !strcmp(name, "sizes")) {
+        start();
+        run_sizes(argc - 2, argv + 2);
     } else if (argc == 3 && !strcmp(name, "reset-mapped")) {
         start();
         run_reset_mapped(number(argv[2]));
@@ -640,6 +801,9 @@ int main(int argc, char **argv)
                   (uint64_t)number(argv[4]) << 10);
     } else {
         fprintf(stderr, "usage: rawgpu answer-into-device\n"
+                        "       rawgpu flood COUNT\n"
+                        "       rawgpu hoard COUNT MIB\n"
+                        "       rawgpu sizes BYTES...\n"
                         "       rawgpu reset-mapped COUNT\n"
                         "       rawgpu sparse COUNT KIB\n"
                         "       rawgpu fight SECONDS COUNT KIB\n");

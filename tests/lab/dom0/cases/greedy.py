@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that floods the log or hoards memory, and a renderer that is not there."""
+
+import glob
+import os
+import re
+import signal
+import time
+
+import dom0
+from blobs import KIB, MIB, Blob, granted_pages, wait_no_grants, window
+from guest import SYSTEM
+from lab import case, load_driver
+
+SERVER = "/usr/libexec/virgl_render_server"
+OUT_OF_MEMORY = 0x1201      # VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
+LOG_BYTES = 100 * KIB
+SUMMARY = "in-system timeout 60 vulkaninfo --summary 2>&1"
+
+
+def available_mib():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        return int(re.search(r"^MemAvailable: +(\d+)", f.read(), re.M)[1]) // 1024
+
+
+def log_size(guest):
+    return os.path.getsize(guest.log)
+
+
+def count_left_out(guest):
+    return sum(map(int, re.findall(r": (\d+) more messages were left out", guest.qemu_log())))
+
+
+@case("log-flood", limit=300)
+def log_flood(lab):
+    """100,000 refused commands add less than 100 KiB to the log, which says how many lines
+    were left out."""
+    guest = lab.guest(driver=True, fresh=True)
+    before = log_size(guest)
+    lab.data.update(guest.json("rawgpu flood 100000", 200))
+    lab.equal((lab.data["answered"], lab.data["alive"]), (100000, True), "refused commands")
+    dom0.wait_for("QEMU reports how many messages it left out",
+                  lambda: count_left_out(guest) > 10000, 90, 1)
+    lab.data.update(left_out=count_left_out(guest), bytes=log_size(guest) - before)
+    lab.require(lab.data["bytes"] < LOG_BYTES, f"the log grew by {lab.data['bytes']} bytes")
+    lab.drop_guest()
+
+
+@case("log-flapping", limit=240)
+def log_flapping(lab):
+    """A frontend that fails to connect 200 times fills no log, and can connect then."""
+    guest = lab.guest(driver=False, fresh=True)
+    front = f"/local/domain/{guest.domid}/device/hostmem/0"
+    back = f"/local/domain/0/backend/hostmem/{guest.domid}/0/state"
+    before = log_size(guest)
+    for _ in range(200):
+        dom0.sh(f"xenstore-write {front}/version 2 {front}/state 1 {front}/state 3")
+        dom0.wait_for("QEMU closes", lambda: dom0.store(back) in ("5", "6"), 10, 0.02)
+        dom0.sh(f"xenstore-write {front}/state 6")
+        dom0.wait_for("QEMU has closed", lambda: dom0.store(back) == "6", 10, 0.02)
+    lab.data["bytes"] = log_size(guest) - before
+    lab.require("frontend speaks version 2" in guest.qemu_log(), "the log does not say why")
+    lab.require(lab.data["bytes"] < 4 * KIB, f"the log grew by {lab.data['bytes']} bytes")
+    dom0.sh(f"xenstore-write {front}/version 1 {front}/state 1")
+    load_driver(guest)
+    lab.equal(Blob(guest, 64 * KIB, 141).facts["mismatches"], 0, "words")
+    lab.drop_guest()
+
+
+@case("hoard", limit=240)
+def hoard(lab):
+    """Blobs that are created, mapped once and kept take no more than blob-quota of the host's
+    memory; a reset returns it."""
+    guest = lab.guest(driver=True, fresh=True)
+    before = available_mib()
+    lab.data.update(guest.spawn("hoard", "rawgpu hoard 25 64", 200))
+    lab.equal((lab.data["created"], lab.data["answer"], lab.data["alive"]),
+              (8, OUT_OF_MEMORY, True), "blobs of 64 MiB")
+    now = window(guest)
+    lab.equal((now["host-memory"], now["host-memory-limit"], now["refused-blobs"]),
+              (512 * MIB, 512 * MIB, 1), "query-xen-hostmem")
+    lab.data["taken_mib"] = before - available_mib()
+    lab.require(lab.data["taken_mib"] < 640, f"dom0 has {lab.data['taken_mib']} MiB less")
+    lab.require("(blob-quota)" in guest.qemu_log(), "the log does not name the property")
+    guest.status("echo x >/tmp/spawn/hoard.in; sleep 1")
+    wait_no_grants()
+    lab.equal(window(guest)["host-memory"], 0, "host memory after a reset")
+    lab.drop_guest()
+
+
+@case("odd-sizes", limit=180)
+def odd_sizes(lab):
+    """Blobs that are no whole pages are granted like others."""
+    guest = lab.guest(driver=True, fresh=True)
+    lab.data.update(guest.spawn("sizes", "rawgpu sizes 131268 1 4095 4097", 120))
+    lab.equal((lab.data["mapped"], lab.data["wrong"]), (4, 0), "blobs, and wrong words")
+    now = window(guest)
+    lab.equal([(b["size"], b["state"]) for b in now["blobs"]],
+              [(size, "mapped") for size in (33 * 4096, 4096, 4096, 8192)], "blobs")
+    lab.equal((granted_pages(guest), now["fallbacks"]), (37, []), "granted pages, fallbacks")
+    guest.status("echo x >/tmp/spawn/sizes.in; sleep 1")
+    wait_no_grants()
+    lab.drop_guest()
+
+
+@case("no-render-server", limit=400)
+def no_render_server(lab):
+    """Without the render server the log says what to install; once it is there, it is used."""
+    lab.drop_guest()
+    dom0.sh(f"mv {SERVER} {SERVER}.away")
+    try:
+        guest = lab.guest(driver=True, fresh=True)
+        lab.require("virgl-server" in guest.qemu_log(), "the log does not name the package")
+        status, _output = guest.status("blobtool hold 4096 3 </dev/null", 40)
+        lab.require(status, "a blob without a render server")
+    finally:
+        dom0.sh(f"mv {SERVER}.away {SERVER}")
+    time.sleep(1)
+    lab.equal(Blob(guest, 64 * KIB, 142).facts["mismatches"], 0, "words with the server back")
+    lab.drop_guest()
+
+
+def servers():
+    """The render servers and their workers, as {pid: parent}"""
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="ascii", errors="replace") as f:
+                pid, name, rest = re.fullmatch(r"(\d+) \((.*)\) (.*)\n", f.read()).groups()
+        except OSError:
+            continue            # has ended
+        if name == os.path.basename(SERVER)[:15]:
+            found[int(pid)] = int(rest.split()[1])
+    return found
+
+
+@case("render-server-killed", limit=400)
+def render_server_killed(lab):
+    """A worker of the render server, and the server, are killed while a program draws. The
+    next program works, each time, and QEMU says what happened."""
+    guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
+    lab.require("driverName" in guest.run(SUMMARY, 100), "vulkaninfo before")
+    for victim in ("worker", "server"):
+        guest.spawn_quiet(victim, "in-system vkmark --winsys headless -s 160x120 "
+                          "-b clear:duration=60")
+        dom0.wait_for("a worker", lambda: len(servers()) > 1, 60, 0.5)
+        time.sleep(3)
+        now = servers()
+        pids = [pid for pid, parent in now.items() if (parent in now) == (victim == "worker")]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(8)
+        lab.data[victim] = guest.status(f"cat /tmp/spawn/{victim}.status; tail -n 2 "
+                                        f"/tmp/spawn/{victim}.err; pidof vkmark", 10)[1][-300:]
+        guest.status("killall -9 vkmark; sleep 2", 20)
+        lab.require("driverName" in guest.run(SUMMARY, 100), f"vulkaninfo after the {victim}")
+        wait_no_grants()
+    lab.require("killed by signal 9" in guest.qemu_log(), "the log does not say so")
+    lab.equal(guest.qmp("query-status")["running"], True, "QEMU runs")
+    lab.drop_guest()
