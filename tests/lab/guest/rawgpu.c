@@ -8,6 +8,9 @@
  * rawgpu flood COUNT: send COUNT commands that the device refuses
  * rawgpu hoard COUNT MIB: create so many blobs, map each once, and keep them
  * rawgpu sizes BYTES...: create and map blobs of these sizes
+ * rawgpu fences: ask for fences of a context that does not exist, and of one
+ *   that is destroyed before it gets there; what executes it must be stopped
+ *   before a line is written to this program
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
@@ -646,6 +649,49 @@ static void wait_for_line(void)
     }
 }
 
+/* A command that does nothing, answered when the context's ring 0 gets there */
+static bool ask_fenced(uint32_t ctx, unsigned int ms, uint32_t *type)
+{
+    const struct virtio_gpu_ctx_resource nothing = {
+        .hdr.type = VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
+        .hdr.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX,
+        .hdr.fence_id = ctx,
+        .hdr.ctx_id = ctx,
+        .resource_id = MOST_BLOBS,
+    };
+    const struct piece pieces[] = {
+        { gpu.request.address, sizeof(nothing), false },
+        { gpu.answer.address, PAGE, true },
+    };
+
+    return ask(pieces, 2, &nothing, ms, type);
+}
+
+static void run_fences(void)
+{
+    const struct virtio_gpu_ctx_destroy destroy = {
+        .hdr.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+        .hdr.ctx_id = 1,
+    };
+    volatile uint16_t *used = &gpu.ring.used->idx;
+    bool answered, at_once;
+    uint32_t unknown, type;
+
+    create_context(1);
+    printf("{\"context\": 1}\n");
+    wait_for_line();
+    answered = ask_fenced(99, HOSTILE_MS, &unknown);
+    at_once = ask_fenced(1, 1000, &type);
+    expect(command(&destroy, sizeof(destroy)), VIRTIO_GPU_RESP_OK_NODATA,
+           "CTX_DESTROY");
+    usleep(100000);
+    printf("{\"unknown_answered\": %s, \"unknown\": %u, \"at_once\": %s, "
+           "\"unanswered\": %u}\n", answered ? "true" : "false", unknown,
+           at_once ? "true" : "false",
+           (uint16_t)(gpu.ring.avail->idx - *used));
+    wait_for_line();
+}
+
 static void run_hoard(unsigned int count, unsigned int mib)
 {
     unsigned int created = 0;
@@ -786,6 +832,9 @@ int main(int argc, char **argv)
     } else if (argc == 4 && !strcmp(name, "hoard")) {
         start();
         run_hoard(number(argv[2]), number(argv[3]));
+    } else if (argc == 2 && !strcmp(name, "fences")) {
+        start();
+        run_fences();
     } else if (argc > 2 && !strcmp(name, "sizes")) {
         start();
         run_sizes(argc - 2, argv + 2);
@@ -804,6 +853,7 @@ int main(int argc, char **argv)
                         "       rawgpu flood COUNT\n"
                         "       rawgpu hoard COUNT MIB\n"
                         "       rawgpu sizes BYTES...\n"
+                        "       rawgpu fences\n"
                         "       rawgpu reset-mapped COUNT\n"
                         "       rawgpu sparse COUNT KIB\n"
                         "       rawgpu fight SECONDS COUNT KIB\n");

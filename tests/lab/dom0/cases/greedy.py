@@ -13,6 +13,7 @@ from guest import SYSTEM
 from lab import case, load_driver
 
 SERVER = "/usr/libexec/virgl_render_server"
+UNSPEC = 0x1200             # VIRTIO_GPU_RESP_ERR_UNSPEC, the first error
 OUT_OF_MEMORY = 0x1201      # VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
 LOG_BYTES = 100 * KIB
 SUMMARY = "in-system timeout 60 vulkaninfo --summary 2>&1"
@@ -134,6 +135,28 @@ def servers():
     return found
 
 
+def workers():
+    now = servers()
+    return [pid for pid, parent in now.items() if parent in now]
+
+
+@case("dead-fences", limit=120)
+def dead_fences(lab):
+    """A fence of a context that does not exist is refused, and the fences of a context end
+    with it, although its worker never gets there."""
+    guest = lab.guest(driver=True, fresh=True)
+    guest.spawn("fences", "rawgpu fences", 60)
+    dom0.wait_for("a worker", workers, 10)
+    for pid in workers():
+        os.kill(pid, signal.SIGSTOP)
+    lab.data.update(guest.ask("fences", "x", 60))
+    lab.equal(lab.data["unknown_answered"], True, "the unknown context's fence is answered")
+    lab.require(lab.data["unknown"] >= UNSPEC, f"with 0x{lab.data['unknown']:x}")
+    lab.equal(lab.data["at_once"], False, "the fence is reached by a stopped worker")
+    lab.equal(lab.data["unanswered"], 0, "commands without an answer")
+    lab.drop_guest()
+
+
 @case("render-server-killed", limit=400)
 def render_server_killed(lab):
     """A worker of the render server, and the server, are killed while a program draws. The
@@ -143,11 +166,10 @@ def render_server_killed(lab):
     for victim in ("worker", "server"):
         guest.spawn_quiet(victim, "in-system vkmark --winsys headless -s 160x120 "
                           "-b clear:duration=60")
-        dom0.wait_for("a worker", lambda: len(servers()) > 1, 60, 0.5)
+        dom0.wait_for("a worker", workers, 60, 0.5)
         time.sleep(3)
         now = servers()
-        pids = [pid for pid, parent in now.items() if (parent in now) == (victim == "worker")]
-        for pid in pids:
+        for pid in workers() if victim == "worker" else set(now) - set(workers()):
             os.kill(pid, signal.SIGKILL)
         time.sleep(8)
         lab.data[victim] = guest.status(f"cat /tmp/spawn/{victim}.status; tail -n 2 "
