@@ -124,14 +124,14 @@ def no_render_server(lab):
 def servers():
     """The render servers and their workers, as {pid: parent}"""
     found = {}
-    for path in glob.glob("/proc/[0-9]*/stat"):
+    for path in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, encoding="ascii", errors="replace") as f:
-                pid, name, rest = re.fullmatch(r"(\d+) \((.*)\) (.*)\n", f.read()).groups()
+            if os.readlink(path + "/exe") == SERVER:
+                with open(path + "/stat", encoding="ascii", errors="replace") as f:
+                    # The name, in parentheses, is the worker's to choose.
+                    found[int(os.path.basename(path))] = int(f.read().rpartition(")")[2].split()[1])
         except OSError:
-            continue            # has ended
-        if name == os.path.basename(SERVER)[:15]:
-            found[int(pid)] = int(rest.split()[1])
+            continue            # has ended, or is a thread of the kernel
     return found
 
 
