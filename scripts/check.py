@@ -28,7 +28,7 @@ LONG_LIMIT = 1800       # for one that may download or compile much
 QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
-UNITS = ("ring", "window", "room", "session", "fault", "hold")
+UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
 # Built here only: they stand on shims of QEMU's headers.
 OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota",
                "render-server")

@@ -191,6 +191,24 @@ static void remove_stale_nodes(XenDevice *xendev)
     free(domids);
 }
 
+/* Named before a blob needs it, because only the administrator may know. */
+static void probe_host(XenHostmem *h)
+{
+    XenHostmemHost *host = &h->host;
+    XenHostmemReason reason;
+
+    xen_hostmem_host_probe(host, XEN_DEVICE(h)->frontend_id);
+    reason = xen_hostmem_check_type(h, XEN_HOSTMEM_MEMORY_TYPE_WRITE_COMBINED);
+    trace_xen_hostmem_host(host->cpu, XenHostmemPaging_str(host->paging),
+                           XenHostmemReason_str(reason));
+    if (reason == XEN_HOSTMEM_REASON_UNKNOWN_CPU) {
+        warn_report("xen-hostmem: access to write-combined and uncached blobs "
+                    "will be trapped: memory types of grants are not known "
+                    "for the CPU '%s', paging '%s'", host->cpu,
+                    XenHostmemPaging_str(host->paging));
+    }
+}
+
 static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
 {
     XenHostmem *h = XEN_HOSTMEM(xendev);
@@ -212,6 +230,7 @@ static void xen_hostmem_realize(XenDevice *xendev, Error **errp)
     if (!toolstack_removes_nodes(xendev)) {
         remove_stale_nodes(xendev);
     }
+    probe_host(h);
     /* R1: the guest is not running yet, so no frontend can have read it. */
     xen_device_backend_printf(xendev, XEN_HOSTMEM_NODE_VERSIONS, "%u",
                               XEN_HOSTMEM_VERSION);
@@ -242,6 +261,12 @@ static void xen_hostmem_finalize(Object *obj)
 }
 
 /* Functions that the GPU device calls */
+
+XenHostmemReason xen_hostmem_check_type(const XenHostmem *h,
+                                        XenHostmemMemoryType type)
+{
+    return xen_hostmem_memtype_reason(&h->host, h->cfg.wc, type);
+}
 
 int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
                     const XenHostmemBuffer *buf)

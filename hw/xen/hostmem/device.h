@@ -11,6 +11,7 @@
 #include "hw/xen/xen-hostmem.h"
 #include "frontend.h"
 #include "hold.h"
+#include "memtype.h"
 #include "provider.h"
 #include "trap.h"
 #include "window.h"
@@ -21,6 +22,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(XenHostmem, XEN_HOSTMEM)
 struct XenHostmem {
     XenDevice xendev;           /* must be first */
     XenHostmemConfig cfg;
+    XenHostmemHost host;
     XenHostmemWindow *window;
     XenHostmemTrap trap;
     XenHostmemProviders providers;

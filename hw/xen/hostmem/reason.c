@@ -38,8 +38,20 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
         "the renderer exports the blob neither as a dma-buf nor as shared "
         "memory",
     [XEN_HOSTMEM_REASON_NOT_CACHED] =
-        "the blob's map_info is not \"cached\", but a granted mapping always "
-        "is",
+        "the blob is write-combined or uncached, and the device has "
+        "xen-hostmem-wc=off",
+    [XEN_HOSTMEM_REASON_CPU_FORCES_CACHED] =
+        "the blob is write-combined or uncached, but this CPU makes every "
+        "grant cached: use xen-hostmem-wc=on if the host's GPU snoops caches",
+    [XEN_HOSTMEM_REASON_SHADOW_PAGING] =
+        "the blob is write-combined or uncached, but shadow page tables make "
+        "every grant cached: remove hap=0 from the guest's xl.cfg",
+    [XEN_HOSTMEM_REASON_UNKNOWN_CPU] =
+        "the blob is write-combined or uncached, and it is not known whether "
+        "a grant would be (see \"info xen-hostmem\" for the CPU): "
+        "use xen-hostmem-wc=on if it would, or if the host's GPU snoops caches",
+    [XEN_HOSTMEM_REASON_NO_MAP_INFO] =
+        "the renderer does not say which memory type the blob has",
     [XEN_HOSTMEM_REASON_SIZE_MISMATCH] =
         "the buffer and the blob differ in size, and gntdev can only grant "
         "whole buffers: load the module xen-dmabuf-grant",

@@ -534,6 +534,7 @@ static void visit_mapping(const XenHostmemMapping *m,
         .state = m->state,
         .reason = m->reason,
         .shared_memory = m->buf.shared_memory,
+        .memory_type = m->buf.memory_type,
     };
 
     visit(opaque, &view);

@@ -30,6 +30,7 @@ typedef struct XenHostmemView {
     XenHostmemState state;
     XenHostmemReason reason;    /* if it is trapped */
     bool shared_memory;         /* e.g. a ring; not a buffer of a device */
+    XenHostmemMemoryType memory_type;
 } XenHostmemView;
 
 /* These limits count only while the guest can run (clock.h). */

@@ -15,13 +15,27 @@
 static void describe_blob(GString *text, const XenHostmemBlobInfo *b)
 {
     g_string_append_printf(text, "  resource %" PRIu32 ": offset 0x%" PRIx64
-                           ", %" PRIu64 " KiB%s, %s%s%s%s\n", b->resource_id,
-                           b->offset, b->size / KIB,
+                           ", %" PRIu64 " KiB%s, %s, %s%s%s%s\n",
+                           b->resource_id, b->offset, b->size / KIB,
                            b->shared_memory ? " shared memory" : "",
+                           XenHostmemMemoryType_str(b->memory_type),
                            XenHostmemState_str(b->state),
                            b->has_reason ? ": " : "",
                            b->has_reason ? XenHostmemReason_str(b->reason) : "",
                            b->wanted ? "" : " (being unmapped)");
+}
+
+static void describe_host(GString *text, const XenHostmemInfo *info)
+{
+    bool granted = info->write_combined == XEN_HOSTMEM_REASON_NONE;
+
+    g_string_append_printf(text, "  write-combined and uncached blobs are %s%s"
+                           " (CPU %s, paging %s)\n",
+                           granted ? "granted" : "trapped: ",
+                           granted ? "" :
+                           XenHostmemReason_str(info->write_combined),
+                           *info->cpu ? info->cpu : "unknown",
+                           XenHostmemPaging_str(info->paging));
 }
 
 static void describe_window(GString *text, const XenHostmemInfo *info)
@@ -45,6 +59,7 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
                            " outside any blob\n", info->maps, info->unmaps,
                            info->grants, info->trapped_reads,
                            info->trapped_writes, info->strays);
+    describe_host(text, info);
     for (XenHostmemFallbackList *f = info->fallbacks; f; f = f->next) {
         g_string_append_printf(text, "  not granted %" PRIu64 " times: %s\n",
                                f->value->count,

@@ -19,6 +19,7 @@ static void add_blob(void *opaque, const XenHostmemView *view)
     blob->size = view->size;
     blob->wanted = view->wanted;
     blob->shared_memory = view->shared_memory;
+    blob->memory_type = view->memory_type;
     blob->state = view->state;
     if (view->state == XEN_HOSTMEM_STATE_TRAPPED) {
         blob->has_reason = true;
@@ -79,6 +80,10 @@ static XenHostmemInfo *describe(XenHostmem *h)
     info->refused_blobs = usage.refused;
     info->connected = h->frontend.accepting;
     info->provider = g_strdup(xen_hostmem_providers_name(&h->providers));
+    info->cpu = g_strdup(h->host.cpu);
+    info->paging = h->host.paging;
+    info->write_combined =
+        xen_hostmem_check_type(h, XEN_HOSTMEM_MEMORY_TYPE_WRITE_COMBINED);
     info->maps = c->maps;
     info->unmaps = c->unmaps;
     info->grants = c->grants;

@@ -27,6 +27,12 @@ void xen_hostmem_free(XenHostmem *h)
     g_assert_not_reached();
 }
 
+XenHostmemReason xen_hostmem_check_type(const XenHostmem *h,
+                                        XenHostmemMemoryType type)
+{
+    g_assert_not_reached();
+}
+
 int xen_hostmem_map(XenHostmem *h, uint32_t blob, uint64_t offset,
                     const XenHostmemBuffer *buf)
 {

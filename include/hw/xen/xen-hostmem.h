@@ -12,6 +12,7 @@
 #ifndef HW_XEN_HOSTMEM_H
 #define HW_XEN_HOSTMEM_H
 
+#include "qapi/qapi-types-common.h"
 #include "qapi/qapi-types-xen-hostmem.h"
 
 /* A blob's memory, as passed by the GPU device. */
@@ -29,6 +30,8 @@ typedef struct XenHostmemBuffer {
     XenHostmemReason reason;
     /* Shared memory of the renderer; if it is small, it may be a ring. */
     bool shared_memory;
+    /* What the guest is told to map it with. */
+    XenHostmemMemoryType memory_type;
 } XenHostmemBuffer;
 
 /* Policy and quota. */
@@ -92,6 +95,7 @@ typedef struct XenHostmemConfig {
      */
     uint32_t hold_limit;
     XenHostmemProvider provider; /* which may be used */
+    OnOffAuto wc;               /* grant blobs that are not cached */
     XenHostmemExport *export;
     XenHostmemSettled *settled;
     XenHostmemGetUsage *get_usage;
@@ -107,6 +111,15 @@ typedef struct XenHostmemConfig {
  */
 XenHostmem *xen_hostmem_new(const XenHostmemConfig *cfg, Error **errp);
 void xen_hostmem_free(XenHostmem *h);
+
+/**
+ * xen_hostmem_check_type: may blobs of this memory type be granted?
+ *
+ * Returns %XEN_HOSTMEM_REASON_NONE, or why such a blob has to be trapped: do
+ * not export it, and pass the reason in its XenHostmemBuffer.
+ */
+XenHostmemReason xen_hostmem_check_type(const XenHostmem *h,
+                                        XenHostmemMemoryType type);
 
 /**
  * xen_hostmem_map: map a blob into the window
