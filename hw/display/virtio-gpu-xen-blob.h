@@ -18,11 +18,11 @@ void virtio_gpu_xen_settled(void *opaque, uint32_t resource_id,
 
 /**
  * virtio_gpu_xen_export: export a blob's memory as a dma-buf
- * @buf: @size is set; @dmabuf, @reason and @shared_memory are filled in
+ * @opaque: the device
+ * @buf: @size is set; all but @host is filled in
  *
  * Sets @buf->dmabuf to a descriptor that the caller owns, or to -1 with the
- * cause in @buf->reason.  Also the device's XenHostmemExport; @opaque is not
- * used.
+ * cause in @buf->reason.  Also the device's XenHostmemExport.
  */
 void virtio_gpu_xen_export(void *opaque, uint32_t resource_id,
                            XenHostmemBuffer *buf);

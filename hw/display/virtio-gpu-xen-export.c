@@ -6,7 +6,7 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "standard-headers/linux/udmabuf.h"
-#include "standard-headers/linux/virtio_gpu.h"
+#include "hw/virtio/virtio-gpu-xen.h"
 #include "trace.h"
 #include "virtio-gpu-xen-blob.h"
 
@@ -66,24 +66,35 @@ static int wrap_memfd(int memfd, XenHostmemBuffer *buf)
     return fd;
 }
 
-static bool is_cached(uint32_t resource_id)
+static XenHostmemMemoryType memory_type(uint32_t resource_id)
 {
     uint32_t info = VIRTIO_GPU_MAP_CACHE_NONE;
 
     virgl_renderer_resource_get_map_info(resource_id, &info);
-    return (info & VIRTIO_GPU_MAP_CACHE_MASK) == VIRTIO_GPU_MAP_CACHE_CACHED;
+    switch (info & VIRTIO_GPU_MAP_CACHE_MASK) {
+    case VIRTIO_GPU_MAP_CACHE_CACHED:
+        return XEN_HOSTMEM_MEMORY_TYPE_CACHED;
+    case VIRTIO_GPU_MAP_CACHE_UNCACHED:
+        return XEN_HOSTMEM_MEMORY_TYPE_UNCACHED;
+    case VIRTIO_GPU_MAP_CACHE_WC:
+        return XEN_HOSTMEM_MEMORY_TYPE_WRITE_COMBINED;
+    default:
+        return XEN_HOSTMEM_MEMORY_TYPE_UNSPECIFIED;
+    }
 }
 
 void virtio_gpu_xen_export(void *opaque, uint32_t resource_id,
                            XenHostmemBuffer *buf)
 {
+    XenHostmem *h = VIRTIO_GPU_GL(opaque)->xen_hostmem;
     uint32_t type;
     int fd;
 
     buf->dmabuf = -1;
     buf->shared_memory = false;
-    if (!is_cached(resource_id)) {
-        buf->reason = XEN_HOSTMEM_REASON_NOT_CACHED;
+    buf->memory_type = memory_type(resource_id);
+    buf->reason = xen_hostmem_check_type(h, buf->memory_type);
+    if (buf->reason != XEN_HOSTMEM_REASON_NONE) {
         return;
     }
     buf->reason = XEN_HOSTMEM_REASON_NOT_EXPORTABLE;

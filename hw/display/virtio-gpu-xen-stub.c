@@ -14,6 +14,8 @@ bool virtio_gpu_xen_realize(VirtIOGPU *g, Error **errp)
 
     if (gl->xen_hostmem_policy != XEN_HOSTMEM_POLICY_AUTO ||
         gl->xen_hostmem_provider != XEN_HOSTMEM_PROVIDER_AUTO ||
+        gl->xen_hostmem_wc != ON_OFF_AUTO_AUTO ||
+        gl->xen_hostmem_hold_limit ||
         gl->xen_hostmem_quota) {
         error_setg(errp, "xen-hostmem requires a QEMU built with virglrenderer "
                    "1.0 or newer");
