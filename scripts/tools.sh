@@ -40,3 +40,6 @@ shader vert
 shader frag
 build vktool guest/vktool.c "-I$out" -lvulkan
 build gltool guest/gltool.c -lepoxy
+
+# A layer for the renderer in dom0
+build uncached.so dom0/uncached.c -shared -fPIC -fvisibility=hidden

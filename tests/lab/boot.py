@@ -105,12 +105,14 @@ class Boot:
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
-                 for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool")]
+                 for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool",
+                              "uncached.so")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
                                 "lab-dmabuf-pool", "lab-leaky")]
         return [*tools, *plain, *modules,
+                f"{HERE}/dom0/uncached.json",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
                 f"{TOP}/docs/system/xen-virtio-gpu.rst"]
 

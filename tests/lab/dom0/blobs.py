@@ -53,10 +53,13 @@ def pause(size):
     return f"--pause {100 + 10 * size // MIB}"
 
 
-def memory_type(guest):
-    """The memory types of the guest's mappings of the window. Linux lists them as lines
-    such as "PAT: [mem 0x00000000f0000000-0x00000000f0010000] write-back"."""
+def memory_type(guest, offset=0, size=None):
+    """The memory types of the guest's mappings of the window, or of a part of it. Linux
+    lists them as lines such as "PAT: [mem 0x00000000f0000000-0x00000000f0010000]
+    write-back"."""
     start, end = window_range(guest)
+    if size is not None:
+        start, end = start + offset, start + offset + size
     types = set()
     for line in guest.run("cat /sys/kernel/debug/x86/pat_memtype_list").splitlines():
         m = re.search(r"\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] (\S+)", line)

@@ -3,8 +3,10 @@
  * vktool: a small Vulkan program, for Venus in a guest and for comparison
  *
  *   vktool copy BYTES SEED        have the device copy words between two
- *                                 host-visible buffers; keep them until a
- *                                 line arrives on standard input
+ *                                 host-visible buffers; keep them, and for
+ *                                 each line "verify SEED" on standard input
+ *                                 compare both with other words; end at
+ *                                 another line
  *   vktool picture WIDTH HEIGHT   draw, and read the pixels back
  *   vktool buffers COUNT BYTES    map that many buffers at the same time
  *
@@ -254,6 +256,7 @@ static int run_copy(char **arg)
     uint64_t bytes = number(arg[0], 1ull << 40), seed = number(arg[1], ~0ull);
     VkBufferCopy whole = { .size = bytes };
     struct buffer from, to;
+    char line[80];
     size_t bad;
 
     open_device();
@@ -269,7 +272,15 @@ static int run_copy(char **arg)
     printf("{\"device\": \"%s\", \"bytes\": %" PRIu64 ", \"mismatches\": %zu}\n",
            properties.deviceName, bytes, bad);
     fflush(stdout);
-    getchar();
+    while (fgets(line, sizeof(line), stdin) &&
+           sscanf(line, "verify %" SCNu64, &seed) == 1) {
+        size_t wrong = mismatches(from.words, bytes / 8, seed) +
+                       mismatches(to.words, bytes / 8, seed);
+
+        printf("{\"mismatches\": %zu}\n", wrong);
+        fflush(stdout);
+        bad += wrong;
+    }
     printf("{\"quit\": true}\n");
     return bad != 0;
 }

@@ -163,20 +163,20 @@ def busy(lab):
     other.destroy()
 
 
-def vkmark(lab, run, command, seconds):
-    """Frames per second of vkmark's scenes, executed by run(), each for `seconds`. Each one
+def vkmark(lab, run, command, seconds, listed=SCENES):
+    """Frames per second of these scenes of vkmark, executed by run(), each for `seconds`. Each one
     first runs for a moment: for the first frames lavapipe compiles shaders, for seconds."""
-    scenes = " ".join(f"-b {scene}:duration={n}" for n in (2, seconds) for scene in SCENES)
+    scenes = " ".join(f"-b {scene}:duration={n}" for n in (2, seconds) for scene in listed)
     output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", 400)
     # "inf": there was no frame in that time
     found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+|inf) ms", output)
     lab.equal([name for name, _f, _t in found],
-              [scene.partition(":")[0] for scene in 2 * SCENES],
+              [scene.partition(":")[0] for scene in 2 * listed],
               f"scenes: {dom0.brief(output)}")
-    found = found[len(SCENES):]
+    found = found[len(listed):]
     lab.require(all(int(f) for _n, f, _t in found), f"a scene without a frame: {found}")
     return [{"scene": scene, "fps": int(f), "frame_ms": float(t)}
-            for scene, (_n, f, t) in zip(SCENES, found)]
+            for scene, (_n, f, t) in zip(listed, found)]
 
 
 @case("bench-vulkan", limit=1200, boots=FRAMES)

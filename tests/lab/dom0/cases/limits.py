@@ -291,6 +291,8 @@ WRONG = (
     ("xen-hostmem=maybe", "maybe"),
     ("xen-hostmem-provider=other", "other"),
     ("xen-hostmem=off,xen-hostmem-provider=module", "remove xen-hostmem-provider"),
+    ("xen-hostmem=trapped,xen-hostmem-wc=on", "remove xen-hostmem-wc"),
+    ("xen-hostmem-wc=maybe", "maybe"),
 )
 
 
