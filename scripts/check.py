@@ -33,6 +33,7 @@ UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
 OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota",
                "render-server")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
+              "tests/unit/test-xen-mapcache",
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + QEMU_UNITS
 

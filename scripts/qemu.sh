@@ -29,7 +29,7 @@ out=$TOP/build/$name
 our_files()
 {
     find hw include qapi tests/qtest util -type f
-    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]'
+    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -o -name test-xen-mapcache.c
 }
 
 # Copies only what differs, keeping nothing that is gone here, so that ninja builds
