@@ -8,8 +8,10 @@
 #define HW_XEN_HOSTMEM_COMPAT_H
 
 #if __has_include("system/memory.h")            /* 10.1 */
+#include "system/address-spaces.h"
 #include "system/memory.h"
 #else
+#include "exec/address-spaces.h"
 #include "exec/memory.h"
 #endif
 

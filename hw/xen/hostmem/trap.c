@@ -5,9 +5,19 @@
 
 #include "qemu/osdep.h"
 #include "qemu/log.h"
+#include "qemu/units.h"
 #include "trap.h"
 #include "fault.h"
 #include "trace.h"
+
+/*
+ * DMA of QEMU's own devices to the window goes through bounce buffers, since the
+ * window is not RAM to QEMU: a pointer to a blob could outlive its mapping, or
+ * fault. QEMU allows one page of them for all devices; a virtio request that
+ * exceeds the limit breaks its device. This is four full requests, each with
+ * 1024 descriptors of a page.
+ */
+#define BOUNCE_BYTES (16 * MiB)
 
 /*
  * The part of an access that falls into one blob. Xen splits accesses at page
@@ -76,6 +86,9 @@ void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
                           "xen-hostmem-window", size);
     /* Above the background region that virtio-gpu-gl adds since QEMU 11.0 */
     memory_region_add_subregion_overlap(bar, 0, &trap->region, 1);
+    /* Never lowered again, because buffers may be in use then. */
+    address_space_memory.max_bounce_buffer_size =
+        MAX(address_space_memory.max_bounce_buffer_size, BOUNCE_BYTES);
 }
 
 void xen_hostmem_trap_fini(XenHostmemTrap *trap, MemoryRegion *bar)

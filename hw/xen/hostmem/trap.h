@@ -20,6 +20,7 @@ typedef struct XenHostmemTrap {
  *
  * A single region takes a single range of Xen's ioreq server (which has 256),
  * however many blobs are mapped. Each access looks up its blob by offset.
+ * Devices may have their DMA there, too; see BOUNCE_BYTES.
  */
 void xen_hostmem_trap_init(XenHostmemTrap *trap, Object *owner,
                            MemoryRegion *bar, XenHostmemWindow *window,

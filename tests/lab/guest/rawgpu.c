@@ -12,6 +12,9 @@
  *   that is destroyed before it gets there; what executes it must be stopped
  *   before a line is written to this program
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
+ * rawgpu reset-backed COUNT: COUNT times, attach 1 MiB of the guest's memory to
+ *                            a resource and reset the device
+ * rawgpu in-blob KIB: have a request of so many KiB, and its answer, in a blob
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
  * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
@@ -52,10 +55,13 @@
 #define BLOBS_PER_CTX   1000
 #define REFUSED_BYTES   (PAGE / (QUEUE_SIZE / 2))
 #define MOST_BLOBS      10000
+#define MOST_KIB        (64 << 10)
+#define MOST_SECONDS    600
 
 /* A map waits for the guest's xen-hostmem driver, and finally fails. */
 #define ANSWER_MS       60000
 #define HOSTILE_MS      5000
+#define IN_BLOB_MS      30000   /* QEMU copies 8 octets at a time */
 
 struct page {
     uint8_t *at;
@@ -102,13 +108,13 @@ static double now_ms(void)
     return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
-static uint32_t number(const char *text)
+static uint32_t number(const char *text, unsigned long most)
 {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
 
-    if (*end || !value || value > MOST_BLOBS) {
-        die("'%s' is not a number from 1 to %u", text, MOST_BLOBS);
+    if (*end || !value || value > most) {
+        die("'%s' is not a number from 1 to %lu", text, most);
     }
     return value;
 }
@@ -819,6 +825,117 @@ static void run_fight(unsigned int seconds, unsigned int count, uint64_t bytes)
            now_ms() - start);
 }
 
+static void start_again(void)
+{
+    gpu.next = gpu.seen = 0;
+    negotiate();
+    start_queue();
+}
+
+/*
+ * The backings are anywhere in RAM, each time elsewhere, so that what stays
+ * mapped adds up. The device is not asked to transfer anything.
+ */
+static void attach_backing(unsigned int n)
+{
+    enum { PIECES = 16, BYTES = 0x10000 };
+    const uint64_t start = 64 << 20, room = 384 << 20;
+    struct {
+        struct virtio_gpu_resource_attach_backing head;
+        struct virtio_gpu_mem_entry entry[PIECES];
+    } attach = {
+        .head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+        .head.resource_id = 1,
+        .head.nr_entries = PIECES,
+    };
+
+    for (unsigned int i = 0; i < PIECES; i++) {
+        attach.entry[i].addr = start + (uint64_t)n * 2 * PIECES * BYTES % room +
+                               i * BYTES;
+        attach.entry[i].length = BYTES;
+    }
+    expect(command(&attach, sizeof(attach)), VIRTIO_GPU_RESP_OK_NODATA,
+           "RESOURCE_ATTACH_BACKING");
+}
+
+static void run_reset_backed(unsigned int count)
+{
+    const struct virtio_gpu_resource_create_3d create = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+        .resource_id = 1,
+        .target = 2,            /* a texture of 512 x 512 in BGRA */
+        .format = 1,
+        .bind = 2,
+        .width = 512,
+        .height = 512,
+        .depth = 1,
+        .array_size = 1,
+    };
+    double worst = 0;
+
+    for (unsigned int n = 0; n < count; n++) {
+        double ms;
+
+        if (n) {
+            start_again();
+        }
+        expect(command(&create, sizeof(create)), VIRTIO_GPU_RESP_OK_NODATA,
+               "RESOURCE_CREATE_3D");
+        attach_backing(n);
+        ms = reset();
+        worst = ms > worst ? ms : worst;
+    }
+    printf("{\"resets\": %u, \"worst_ms\": %.1f}\n", count, worst);
+}
+
+static uint8_t *map_window(size_t bytes)
+{
+    int fd = open_file("resource4", O_RDWR);
+    uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (at == MAP_FAILED) {
+        die("mapping the window: %s", strerror(errno));
+    }
+    close(fd);
+    return at;
+}
+
+static void run_in_blob(unsigned int kib)
+{
+    enum { WINDOW_BAR = 4 };
+    const struct virtio_gpu_ctrl_hdr get = {
+        .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+    };
+    uint32_t bytes = kib << 10, type;
+    const struct piece pieces[] = {
+        { bar_address(WINDOW_BAR), bytes, false },
+        { bar_address(WINDOW_BAR) + bytes, PAGE, true },
+    };
+    uint8_t *at;
+    double start, ms;
+    bool answered;
+
+    create_context(1);
+    expect(create_blob(1, 1, bytes + PAGE), VIRTIO_GPU_RESP_OK_NODATA,
+           "RESOURCE_CREATE_BLOB");
+    expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, 1, 0),
+           VIRTIO_GPU_RESP_OK_MAP_INFO, "RESOURCE_MAP_BLOB");
+    at = map_window(bytes + PAGE);
+    memcpy(at, &get, sizeof(get));
+    start = now_ms();
+    answered = send_chain(pieces, 2, IN_BLOB_MS);
+    ms = now_ms() - start;
+    memcpy(&type, at + bytes, sizeof(type));
+    printf("{\"answered\": %s, \"type\": %u, \"status\": %u, \"ms\": %.0f, "
+           "\"alive\": ", answered ? "true" : "false", type,
+           gpu.common->device_status, ms);
+    if (!answered) {
+        reset();
+        start_again();
+    }
+    printf("%s}\n", alive() ? "true" : "false");
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -831,7 +948,7 @@ int main(int argc, char **argv)
         run_flood(strtoul(argv[2], NULL, 10));
     } else if (argc == 4 && !strcmp(name, "hoard")) {
         start();
-        run_hoard(number(argv[2]), number(argv[3]));
+        run_hoard(number(argv[2], MOST_BLOBS), number(argv[3], MOST_KIB));
     } else if (argc == 2 && !strcmp(name, "fences")) {
         start();
         run_fences();
@@ -840,14 +957,21 @@ int main(int argc, char **argv)
         run_sizes(argc - 2, argv + 2);
     } else if (argc == 3 && !strcmp(name, "reset-mapped")) {
         start();
-        run_reset_mapped(number(argv[2]));
+        run_reset_mapped(number(argv[2], MOST_BLOBS));
+    } else if (argc == 3 && !strcmp(name, "reset-backed")) {
+        start();
+        run_reset_backed(number(argv[2], MOST_BLOBS));
+    } else if (argc == 3 && !strcmp(name, "in-blob")) {
+        start();
+        run_in_blob(number(argv[2], MOST_KIB));
     } else if (argc == 4 && !strcmp(name, "sparse")) {
         start();
-        run_sparse(number(argv[2]), (uint64_t)number(argv[3]) << 10);
+        run_sparse(number(argv[2], MOST_BLOBS),
+                   (uint64_t)number(argv[3], MOST_KIB) << 10);
     } else if (argc == 5 && !strcmp(name, "fight")) {
         start();
-        run_fight(number(argv[2]), number(argv[3]),
-                  (uint64_t)number(argv[4]) << 10);
+        run_fight(number(argv[2], MOST_SECONDS), number(argv[3], MOST_BLOBS),
+                  (uint64_t)number(argv[4], MOST_KIB) << 10);
     } else {
         fprintf(stderr, "usage: rawgpu answer-into-device\n"
                         "       rawgpu flood COUNT\n"
@@ -855,6 +979,8 @@ int main(int argc, char **argv)
                         "       rawgpu sizes BYTES...\n"
                         "       rawgpu fences\n"
                         "       rawgpu reset-mapped COUNT\n"
+                        "       rawgpu reset-backed COUNT\n"
+                        "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"
                         "       rawgpu fight SECONDS COUNT KIB\n");
         return 2;

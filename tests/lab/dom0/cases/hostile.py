@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest with a hostile GPU driver."""
 
+import dom0
 from blobs import wait_no_grants, window
 from lab import case
 
 DRIVER_OK = 0xf             # with the status bits that precede it
+NEEDS_RESET = 0x40
 NODATA = 0x1100             # VIRTIO_GPU_RESP_OK_NODATA
+DISPLAY_INFO = 0x1101
 
 
 @case("answer-into-device", limit=120)
@@ -37,4 +40,45 @@ def raw_reset(lab):
     lab.equal(window(guest)["grants"], 500, "blobs granted")
     wait_no_grants()
     lab.equal(window(guest)["blobs"], [], "blobs in the window")
+    lab.drop_guest()
+
+
+@case("request-in-blob", limit=300)
+def request_in_blob(lab):
+    """A request and its answer may lie in a blob, trapped or granted. One that is too large
+    breaks the device until it is reset, and nothing else (I4)."""
+    for driver in (False, True):
+        guest = lab.guest(driver=driver, fresh=True)
+        for kib in (4, 8, 1024):
+            result = guest.json(f"rawgpu in-blob {kib}", 90)
+            lab.data[f"{kib} KiB, {'granted' if driver else 'trapped'}"] = result["ms"]
+            lab.equal((result["answered"], result["type"], result["status"]),
+                      (True, DISPLAY_INFO, DRIVER_OK), f"{kib} KiB: answer, status")
+        lab.equal(window(guest)["grants"], 3 if driver else 0, "blobs granted")
+    result = guest.json(f"rawgpu in-blob {20 << 10}", 90)
+    lab.equal((result["answered"], result["status"], result["alive"]),
+              (False, DRIVER_OK | NEEDS_RESET, True), "20 MiB: answered, status, alive then")
+    lab.require("bogus descriptor" in guest.qemu_log(), "the log does not say why")
+    lab.drop_guest()
+
+
+def foreign_mappings(guest):
+    """How many mappings of the guest's memory QEMU has."""
+    return int(dom0.sh(f"grep -c privcmd /proc/{guest.qemu_pid()}/maps", check=False))
+
+
+@case("reset-backed", limit=300)
+def reset_backed(lab):
+    """A reset unmaps the guest's memory that resources consist of. Else it would stay in
+    QEMU's map cache, also when the guest gives it back to Xen (I8)."""
+    guest = lab.guest(driver=True, fresh=True)
+    before = foreign_mappings(guest)
+    lab.data.update(guest.json("rawgpu reset-backed 100", 200))
+    lab.data["mappings"] = [before, foreign_mappings(guest)]
+    # Ballooning has Xen invalidate the map cache.
+    dom0.sh(f"xl mem-set {guest.name} 760")
+    dom0.wait_for("QEMU has unmapped the guest's memory",
+                  lambda: foreign_mappings(guest) <= before + 8, 30)
+    lab.data["mappings"].append(foreign_mappings(guest))
+    lab.checks += 1
     lab.drop_guest()
