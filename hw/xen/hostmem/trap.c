@@ -11,9 +11,9 @@
 #include "trace.h"
 
 /*
- * DMA of QEMU's own devices to the window goes through bounce buffers, since the
- * window is not RAM to QEMU: a pointer to a blob could outlive its mapping, or
- * fault. QEMU allows one page of them for all devices; a virtio request that
+ * DMA of QEMU's own devices to the window goes through bounce buffers, because
+ * the window is not RAM to QEMU: a pointer to a blob could outlive its mapping,
+ * or fault. QEMU allows one page of them for all devices; a virtio request that
  * exceeds the limit breaks its device. This is four full requests, each with
  * 1024 descriptors of a page.
  */
