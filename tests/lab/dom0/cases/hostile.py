@@ -3,6 +3,7 @@
 
 import dom0
 from blobs import wait_no_grants, window
+from guest import GPU
 from lab import case
 
 DRIVER_OK = 0xf             # with the status bits that precede it
@@ -59,6 +60,17 @@ def request_in_blob(lab):
     lab.equal((result["answered"], result["status"], result["alive"]),
               (False, DRIVER_OK | NEEDS_RESET, True), "20 MiB: answered, status, alive then")
     lab.require("bogus descriptor" in guest.qemu_log(), "the log does not say why")
+    lab.drop_guest()
+
+
+@case("request-in-blob-off", limit=200)
+def request_in_blob_off(lab):
+    """The same as QEMU does it without us, where each blob is RAM to QEMU."""
+    guest = lab.guest(driver=False, fresh=True, gpu=GPU + ",xen-hostmem=off")
+    for kib in (4, 1024):
+        result = guest.json(f"rawgpu in-blob {kib}", 90)
+        lab.equal((result["answered"], result["type"], result["status"]),
+                  (True, DISPLAY_INFO, DRIVER_OK), f"{kib} KiB: answer, status")
     lab.drop_guest()
 
 
