@@ -9,6 +9,7 @@
 #ifndef XEN_HOSTMEM_COMPAT_H
 #define XEN_HOSTMEM_COMPAT_H
 
+#include <linux/mm.h>
 #include <xen/xenbus.h>
 
 /* In 7.x a device that has vanished from xenstore reads as Unknown. */
@@ -21,5 +22,24 @@ hostmem_read_driver_state(const struct xenbus_device *dev, const char *path)
 	return xenbus_read_driver_state(path);
 #endif
 }
+
+#ifndef HOSTMEM_HAVE_VM_FLAGS
+static inline void vm_flags_init(struct vm_area_struct *vma,
+				 unsigned long flags)
+{
+	vma->vm_flags = flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma,
+				  unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* Its name since 7.3 */
+#ifndef HOSTMEM_HAVE_ZAP_SPECIAL
+#define zap_special_vma_range	zap_vma_ptes
+#endif
 
 #endif /* XEN_HOSTMEM_COMPAT_H */

@@ -174,6 +174,11 @@ int xen_hostmem_window_find(struct xen_hostmem *hm);
 int xen_hostmem_window_check(struct xen_hostmem_window *window);
 void xen_hostmem_window_put(struct xen_hostmem_window *window);
 
+/* noexec.c: no program executes the window */
+bool xen_hostmem_noexec(void);
+int xen_hostmem_noexec_init(void);
+void xen_hostmem_noexec_exit(void);
+
 /* suspend.c: the driver's .pm, which refuses Xen's suspend */
 extern const struct dev_pm_ops xen_hostmem_pm_ops;
 int xen_hostmem_suspend_init(void);

@@ -378,6 +378,11 @@ int xen_hostmem_map(struct xen_hostmem *hm,
 				     hm->window.gpa + cmd->offset);
 		return XEN_HOSTMEM_ENODEV;
 	}
+	if (!xen_hostmem_noexec()) {
+		dev_warn_ratelimited(&hm->dev->dev,
+				     "not mapped: a program that executes it would end this guest (see the parameter allow_exec)\n");
+		return XEN_HOSTMEM_ENODEV;
+	}
 	if (hostmem_find_overlap(hm, cmd->offset, hostmem_command_end(cmd)))
 		return XEN_HOSTMEM_EEXIST;
 	m = hostmem_new_mapping(hm, cmd);

@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/reboot.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <xen/features.h>
@@ -49,6 +50,11 @@
 #define HOSTMEM_WAIT_CLOSING_MS		1000
 #define HOSTMEM_WAIT_CLOSED_MS		5000
 #define HOSTMEM_POLL_MS			10
+#define HOSTMEM_POLL_USERS_MS		100
+
+static bool force_unbind;
+module_param(force_unbind, bool, 0644);
+MODULE_PARM_DESC(force_unbind, "Unbinding does not wait for the programs that use the memory");
 
 /* Polls, because the watch may already be gone. */
 static void hostmem_wait_for_backend(struct xen_hostmem *hm,
@@ -393,10 +399,42 @@ static int hostmem_probe(struct xenbus_device *dev,
 	return 0;
 }
 
+static bool hostmem_has_users(struct xen_hostmem *hm)
+{
+	bool users;
+
+	mutex_lock(&hm->lock);
+	users = !RB_EMPTY_ROOT(&hm->mappings);
+	mutex_unlock(&hm->lock);
+	return users && !READ_ONCE(force_unbind) &&
+	       hostmem_read_driver_state(hm->dev, hm->dev->otherend) ==
+	       XenbusStateConnected;
+}
+
+/*
+ * What is unmapped now stays usable, but by trapping, where Xen makes two
+ * accesses of an atomic instruction: a read and a write. Whatever dom0 changes
+ * in between is lost. Among the memory of a Vulkan program is the ring to its
+ * renderer, with a word that both change. A lost bit there, and the renderer
+ * sleeps for ever while the program waits. So wait until the programs have
+ * ended. Requests are served meanwhile. A fatal signal ends the wait.
+ */
+static void hostmem_wait_for_users(struct xen_hostmem *hm)
+{
+	if (hm->dev->state != XenbusStateConnected || !hostmem_has_users(hm))
+		return;
+	dev_notice(&hm->dev->dev,
+		   "waiting for the programs that use memory of the GPU to end (see the parameter force_unbind)\n");
+	do {
+		schedule_timeout_killable(msecs_to_jiffies(HOSTMEM_POLL_USERS_MS));
+	} while (!fatal_signal_pending(current) && hostmem_has_users(hm));
+}
+
 static void hostmem_remove(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
+	hostmem_wait_for_users(hm);
 	unregister_reboot_notifier(&hm->reboot_nb);
 	cancel_work_sync(&hm->thaw_work);
 	hostmem_stop_and_wait(hm);
@@ -439,12 +477,20 @@ static int __init hostmem_init(void)
 	err = xen_hostmem_suspend_init();
 	if (err)
 		return err;
+	err = xen_hostmem_noexec_init();
+	if (err)
+		goto fail_noexec;
 	xen_hostmem_debugfs_init();
 	err = xenbus_register_frontend(&hostmem_driver);
-	if (err) {
-		xen_hostmem_debugfs_exit();
-		xen_hostmem_suspend_exit();
-	}
+	if (err)
+		goto fail_register;
+	return 0;
+
+fail_register:
+	xen_hostmem_debugfs_exit();
+	xen_hostmem_noexec_exit();
+fail_noexec:
+	xen_hostmem_suspend_exit();
 	return err;
 }
 module_init(hostmem_init);
@@ -453,6 +499,7 @@ static void __exit hostmem_exit(void)
 {
 	xenbus_unregister_driver(&hostmem_driver);
 	xen_hostmem_debugfs_exit();
+	xen_hostmem_noexec_exit();
 	xen_hostmem_suspend_exit();
 }
 module_exit(hostmem_exit);
