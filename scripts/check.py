@@ -29,9 +29,9 @@ QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
-# Built here only: they stand on shims of QEMU's headers.
+# Built here only: they stand on shims of QEMU's and Linux' headers.
 OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota",
-               "render-server")
+               "render-server", "guest-driver")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
               "tests/unit/test-xen-mapcache",
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
