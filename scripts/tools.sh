@@ -25,6 +25,7 @@ build blobtool guest/blobtool/*.c -static -pthread -lm
 build rawgpu guest/rawgpu.c -static
 build rawfront guest/rawfront/*.c guest/xenbus.c -I/usr/include/xen/io -static -pthread
 build keeper guest/keeper.c -static
+build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c -static -pthread
 build peek dom0/peek.c
 build canary dom0/canary.c
 build grantcheck dom0/grantcheck.c -pthread
