@@ -128,6 +128,8 @@ def load_driver(guest, seconds=30):
 
 
 def unload_driver(guest):
-    """Unload our driver; its module is in use while a device is bound to it."""
+    """Unload our driver, whoever uses blobs; its module is in use while a device is bound
+    to it."""
     guest.run("cd /sys/bus/xen/drivers/xen-hostmem 2>/dev/null || exit 0; "
+              "echo 1 >/sys/module/xen_hostmem/parameters/force_unbind; "
               "if [ -e hostmem-0 ]; then echo hostmem-0 >unbind; fi; rmmod xen-hostmem", 60)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user of the guest does with a blob costs at most that user's process."""
+
+import time
+
+import dom0
+from blobs import KIB, Blob, granted_pages, wait_granted, wait_no_grants, window
+from desktop import program_ends
+from guest import SYSTEM
+from lab import case, load_driver
+
+# What must not come of an attempt: the process has executed the blob, or it never ends.
+EXECUTED, ENDLESS = ("returned", "returned 42"), ("no end", "cannot be killed", "nothing")
+# Linux mentions each signal, and Xen each instruction that its emulator does not know.
+SIGNALS = [r"traps: misuse", r"misuse\[\d+\]", r"emulation failed \("]
+# With our driver: the mapping is not executable, and cannot become so.
+EXEC = {"exec-mmap": "SIGSEGV", "exec-personality": "SIGSEGV", "exec-mprotect": "EACCES",
+        "exec-plain": "SIGSEGV", "exec-mremap": "EACCES", "exec-dmabuf": "SIGSEGV",
+        "exec-dmabuf-mprotect": "EACCES", "exec-straddle": "SIGSEGV",
+        "exec-handler": "SIGSEGV", "exec-fork": "SIGSEGV"}
+# Data is copied by system calls; pages cannot be taken by them.
+CALLS = {"pipe": "done", "socket": "done", "vmsplice": "EFAULT", "vm-readv": "EFAULT",
+         "vm-writev": "EFAULT", "vm-local": "done", "proc-mem": "EIO", "ptrace": "EIO",
+         "futex-private": "ETIMEDOUT", "futex-shared": "EFAULT", "futex-op": "done",
+         "stack": "done", "ioctl": "done", "grow": "EFAULT"}
+RACES = ("race-mprotect", "race-munmap", "race-memory", "race-neighbour")
+# What Xen's emulator does not know, and what it does wrong, on a trapped blob
+NOT_EMULATED = {"fnstenv": "SIGSEGV", "fnsave": "SIGSEGV", "fxsave": "SIGSEGV",
+                "fxrstor": "SIGSEGV", "xsave": "SIGILL", "xrstor": "SIGILL"}
+EMULATED_WRONG = ("fstp80", "fbstp")
+
+
+def check_guest(lab, guest):
+    """The guest is as well as before."""
+    lab.require(guest.exists(), "the guest is gone")
+    blob = Blob(guest, 64 * KIB, 171, fill=False, name="after")
+    blob.check_both_ways(lab, 171, 16)
+    blob.close()
+
+
+@case("misuse-granted", limit=240)
+def misuse_granted(lab):
+    """A program without privileges tries to execute a granted blob, uses it for system calls,
+    and changes its mappings while it is accessed. Others of the guest do not notice."""
+    guest = lab.guest(driver=True, fresh=True)
+    lab.expected += SIGNALS
+    got = guest.json("misuse attempts", 200)
+    lab.data.update(got)
+    for name, wanted in {**EXEC, **CALLS, "signal-stack": "done"}.items():
+        lab.equal(got[name], wanted, name)
+    for name in RACES:
+        lab.equal(got[name], "done", name)
+    never_ended = {n: how for n, how in got.items() if how in ENDLESS and n != "exec-arguments"}
+    lab.equal(never_ended, {}, "attempts that did not end, or not begin")
+    check_guest(lab, guest)
+    wait_no_grants()
+
+
+@case("misuse-trapped", limit=400)
+def misuse_trapped(lab):
+    """The same on a trapped blob, where Xen's emulator makes the accesses."""
+    guest = lab.guest(driver=False, fresh=True)
+    lab.expected += SIGNALS
+    names = [*EXEC, *CALLS, *RACES]
+    got = {}
+    for name in names:
+        got.update(guest.json(f"misuse attempt {name}", 40))
+    lab.data.update(got)
+    for name in names:
+        lab.require(got[name] not in EXECUTED + ENDLESS, f"{name}: {got[name]}")
+    for name in RACES:
+        lab.equal(got[name], "done", name)
+    check_guest(lab, guest)
+
+
+@case("misuse-before", limit=240)
+def misuse_before(lab):
+    """Mappings that were there before the driver cannot be executed when it has granted
+    them: not an executable one, and none that is made executable later."""
+    guest = lab.guest(driver=False, fresh=True)
+    lab.expected += SIGNALS
+    guest.spawn("before", "misuse before")
+    load_driver(guest)
+    wait_granted(guest, 4)
+    got = guest.ask("before", "now")
+    lab.data.update(got)
+    lab.equal((got["executable"], got["mprotect"], got["call"]),
+              ("SIGBUS", "EACCES", "SIGSEGV"), "an executable mapping, another one, a call")
+    check_guest(lab, guest)
+
+
+@case("instructions", limit=240)
+def instructions(lab):
+    """All kinds of instructions work on a granted blob. On a trapped one some end the
+    program, and two store wrong octets, which the documentation lists."""
+    guest = lab.guest(driver=True, fresh=True)
+    lab.expected += SIGNALS
+    got = guest.json("misuse instructions", 60)
+    lab.equal({n: r for n, r in got.items() if r != "right"}, {}, "granted, not right")
+    guest = lab.guest(driver=False)
+    got = guest.json("misuse instructions", 120)
+    lab.data.update(got)
+    wanted = {**dict.fromkeys(got, "right"), **NOT_EMULATED,
+              **dict.fromkeys(EMULATED_WRONG, "wrong")}
+    lab.equal(got, wanted, "trapped")
+
+
+UNBIND = "/sys/bus/xen/drivers/xen-hostmem/unbind"
+VKMARK = "in-system vkmark --winsys headless -s 160x120 -b vertex:duration={} 2>&1"
+
+
+@case("unbind-waits", limit=300)
+def unbind_waits(lab):
+    """An unbind of the driver waits until a running Vulkan program has ended, so that its
+    ring is never trapped."""
+    guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
+    guest.spawn_quiet("vk", VKMARK.format(15))
+    dom0.wait_for("vkmark draws", lambda: granted_pages(guest) > 100, 60)
+    time.sleep(3)
+    before = window(guest)
+    guest.run(f"spawn unbind sh -c 'echo hostmem-0 >{UNBIND}'")
+    time.sleep(3)
+    lab.equal(guest.node("device/hostmem/0/state"), "4", "the driver's state while vkmark runs")
+    output = program_ends(guest, "vk", 100)
+    lab.require("vkmark Score" in output, dom0.brief(output))
+    dom0.wait_for("the driver is unbound", lambda: guest.node("device/hostmem/0/state") == "6", 30)
+    now = window(guest)
+    lab.equal((now["trapped-reads"], now["trapped-writes"]),
+              (before["trapped-reads"], before["trapped-writes"]), "accesses that trapped")
+    wait_no_grants()
+    lab.drop_guest()
