@@ -558,6 +558,11 @@ static void bar_without_address(void)
     machine.gpu->resource[MACHINE_BAR].start = 0;
 }
 static void region_is_behind(void) { capability()[11] = 0xff; }
+static void region_crosses_end(void)
+{
+    capability()[9] = 0xf0;
+    capability()[10] = 0xff;
+}
 static void region_is_high(void) { capability()[16] = 1; }
 static void region_is_large(void) { capability()[20] = 1; }
 static void region_is_odd(void) { capability()[8] = 8; }
@@ -579,6 +584,7 @@ static const struct {
     { "I/O BAR", bar_is_io, "does not fit BAR" },
     { "BAR at 0", bar_without_address, "does not fit BAR" },
     { "region behind the BAR", region_is_behind, "does not fit BAR" },
+    { "region across the BAR's end", region_crosses_end, "does not fit BAR" },
     { "region 4 GiB further", region_is_high, "does not fit BAR" },
     { "region of 4 GiB more", region_is_large, "but the backend says" },
     { "region not of pages", region_is_odd, "does not fit BAR" },
