@@ -5,6 +5,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "hw/xen/xen-dmabuf-grant.h"
 #include "device.h"
 #include "reason.h"
 #include "trace.h"
