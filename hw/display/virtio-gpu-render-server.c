@@ -13,6 +13,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/report-limit.h"
 #include "qemu/timer.h"
+#include "hw/display/virgl-prefix.h"
 #include "virtio-gpu-render-server.h"
 
 #include <sys/socket.h>
@@ -159,7 +160,7 @@ static void forget_process(void)
 
 static bool is_running(void)
 {
-    int status;
+    int status = 0;
 
     if (!server.pid || waitpid(server.pid, &status, WNOHANG) == 0) {
         return server.pid;

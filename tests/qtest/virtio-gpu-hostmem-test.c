@@ -128,6 +128,7 @@ static void test_errors(void)
         { "virtio-gpu-gl-pci,blob=on,hostmem=256M", "OpenGL support" },
         { "virtio-gpu-pci,hostmem=256K,nonesuch=1", "nonesuch" },
         { "virtio-gpu-pci,hostmem=lots", "hostmem" },
+        { "virtio-gpu-gl-pci,blob-quota=lots", "blob-quota" },
         { "virtio-gpu-pci,hostmem=300M", "use 256 MiB or 512 MiB" },
         { "virtio-vga,hostmem=300M", "use 256 MiB or 512 MiB" },
         { "virtio-gpu-pci,hostmem=2048", "as in hostmem=256M" },

@@ -123,6 +123,7 @@ static void test_limits(void)
     g_assert_cmpuint(create_host(&quota, 2, PAGE + 1), ==, 0);
     g_assert_cmpuint(create_host(&quota, 2, UINT64_MAX), ==, 0);
     g_assert_cmpuint(create_host(&quota, 2, UINT64_MAX - PAGE), ==, 0);
+    g_assert_cmpuint(quota.refused, ==, 3);     /* not of size 0 */
     g_assert_cmpuint(create_host(&quota, 2, 1), ==, PAGE);
     g_assert_cmpuint(create_host(&quota, 3, 1), ==, 0);
     virtio_gpu_blob_quota_clear(&quota);

@@ -17,7 +17,6 @@
 #include <glib.h>
 #include <sys/stat.h>
 
-#define VIRGL_PREFIX        "/usr"      /* from config-host.h */
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
 
 #endif
