@@ -34,7 +34,8 @@
  *    cannot add it;
  *
  * #. the mappings that exist when this module is loaded. One that is
- *    executable right now is emptied, and its process gets SIGBUS.
+ *    executable right now is emptied as well: its process gets SIGSEGV when it
+ *    executes it, and SIGBUS when it reads or writes there.
  *
  * If the function cannot be probed, nothing is mapped, unless the parameter
  * allow_exec says otherwise. A virtio-gpu that does this by itself is no
@@ -149,7 +150,7 @@ static bool hostmem_sweep_mm(struct mm_struct *mm)
 		    !hostmem_is_of_gpu(vma))
 			continue;
 		found = true;
-		/* There is no fault handler that would fill it again. */
+		/* For good: there is no fault handler to fill it again. */
 		if (vma->vm_flags & VM_EXEC)
 			zap_special_vma_range(vma, vma->vm_start,
 					      vma->vm_end - vma->vm_start);
