@@ -48,78 +48,6 @@ def right(lab, guest, name, seed, what):
     lab.equal(guest.ask(name, f"sample {seed} 16")["mismatches"], 0, what)
 
 
-def vanish_prepared(front):
-    front.ask("prepare")
-
-
-def vanish_initialised(front):
-    front.ask("prepare")
-    front.ask("state 3")
-
-
-def vanish_connected(front):
-    front.connect()
-
-
-def vanish_asked(front):
-    """With a request that is not answered."""
-    front.connect()
-    front.ask("policy map=silent place=elsewhere")
-    front.guest.spawn_quiet("held", f"blobtool hold {16 * KIB} 5 --no-fill")
-    time.sleep(1)
-
-
-def vanish_mapped(front):
-    front.connect()
-    front.ask("policy place=elsewhere")
-    front.guest.spawn_quiet("held", f"blobtool hold {16 * KIB} 5 --no-fill")
-    wait_granted(front.guest, 4)
-
-
-def vanish_closing(front):
-    vanish_mapped(front)
-    front.ask("state 5")
-
-
-def vanish_closed(front):
-    """It says that it has unmapped everything, and has not."""
-    vanish_mapped(front)
-    front.ask("node unmapped 1")
-    front.ask("state 6")
-
-
-def vanish_revoked(front):
-    """Its shared pages are gone before it is."""
-    vanish_mapped(front)
-    front.ask("revoke")
-
-
-VANISH = (vanish_prepared, vanish_initialised, vanish_connected, vanish_asked, vanish_mapped,
-          vanish_closing, vanish_closed, vanish_revoked)
-
-
-@case("frontend-vanishes", limit=400)
-def frontend_vanishes(lab):
-    """A frontend disappears in each state. A blob in use stays right, the next frontend gets
-    it, and nothing is left (I1, I8, R21)."""
-    guest = lab.guest(driver=False, fresh=True)
-    for seed, vanish in enumerate(VANISH, 171):
-        front = Front(guest)
-        vanish(front)
-        front.vanish()
-        lab.require(guest.qmp("query-status")["running"], f"{vanish.__name__}: QEMU does not run")
-        front = Front(guest)
-        lab.equal(front.connect(), CONNECTED, f"{vanish.__name__}: the next frontend")
-        if vanish in VANISH[3:]:
-            lab.equal(guest.json("ask held 60", 65).get("mismatches", 0), 0, vanish.__name__)
-            right(lab, guest, "held", 6, vanish.__name__)
-            guest.ask("held", "quit")
-        wait_no_grants()
-        usable(lab, guest, front, seed, vanish.__name__)
-        front.leave()
-    lab.drop_guest()
-
-
 # How the frontend answers MAP: with these it has not answered it,
 UNANSWERED = ("map=twice", "map=other-id", "map=other-operation")
 # and with these QEMU takes it for mapped or traps it.
@@ -273,34 +201,6 @@ def frontend_keeps(lab):
     lab.drop_guest()
 
 
-REFERENCES = 131072             # as many as dom0 has: gnttab_max_frames=256
-
-
-@case("frontend-all-references", limit=400)
-def frontend_all_references(lab):
-    """A guest tries to map, and to copy from, every reference of dom0: it gets its own blob's
-    and none of another guest's."""
-    guest = lab.guest(driver=False, fresh=True, memory=512)
-    other = lab.another_guest(memory=512)
-    load_driver(other)
-    others = Blob(other, MIB, 231)
-    wait_granted(other, 256)
-    front = Front(guest)
-    front.connect()
-    front.ask("policy")
-    mine = Blob(guest, 64 * KIB, 232, name="mine")
-    wait_granted(guest, 16)
-    result = front.ask(f"try 0 {REFERENCES}", 300)
-    lab.data.update(result)
-    lab.equal((result["mapped"], result["copied"]), (16, 16), "references that work")
-    lab.equal(others.ask("verify 231")["mismatches"], 0, "words of the other guest")
-    others.close()
-    mine.close()
-    other.destroy()
-    front.leave()
-    lab.drop_guest()
-
-
 HOLD, SLACK = 5, 20             # seconds
 
 
@@ -328,4 +228,104 @@ def hold_limit(lab):
     lab.data.update(limit_s=HOLD, guest_gone_s=round(gone, 1), memory_back_s=round(back, 1))
     lab.require(HOLD - 1 <= back <= HOLD + SLACK, f"the memory was back after {back:.1f} s")
     lab.require("xen-hostmem-hold-limit" in guest.qemu_log(), "QEMU's log does not say why")
+    lab.drop_guest()
+
+
+def vanish_prepared(front):
+    front.ask("prepare")
+
+
+def vanish_initialised(front):
+    front.ask("prepare")
+    front.ask("state 3")
+
+
+def vanish_connected(front):
+    front.connect()
+
+
+def vanish_asked(front):
+    """With a request that is not answered."""
+    front.connect()
+    front.ask("policy map=silent place=elsewhere")
+    front.guest.spawn_quiet("held", f"blobtool hold {16 * KIB} 5 --no-fill")
+    time.sleep(1)
+
+
+def vanish_mapped(front):
+    front.connect()
+    front.ask("policy place=elsewhere")
+    front.guest.spawn_quiet("held", f"blobtool hold {16 * KIB} 5 --no-fill")
+    wait_granted(front.guest, 4)
+
+
+def vanish_closing(front):
+    vanish_mapped(front)
+    front.ask("state 5")
+
+
+def vanish_closed(front):
+    """It says that it has unmapped everything, and has not."""
+    vanish_mapped(front)
+    front.ask("node unmapped 1")
+    front.ask("state 6")
+
+
+def vanish_revoked(front):
+    """Its shared pages are gone before it is."""
+    vanish_mapped(front)
+    front.ask("revoke")
+
+
+VANISH = (vanish_prepared, vanish_initialised, vanish_connected, vanish_asked, vanish_mapped,
+          vanish_closing, vanish_closed, vanish_revoked)
+
+
+@case("frontend-vanishes", limit=400)
+def frontend_vanishes(lab):
+    """A frontend disappears in each state. A blob in use stays right, the next frontend gets
+    it, and nothing is left (I1, I8, R21)."""
+    guest = lab.guest(driver=False, fresh=True)
+    for seed, vanish in enumerate(VANISH, 171):
+        front = Front(guest)
+        vanish(front)
+        front.vanish()
+        lab.require(guest.qmp("query-status")["running"], f"{vanish.__name__}: QEMU does not run")
+        front = Front(guest)
+        lab.equal(front.connect(), CONNECTED, f"{vanish.__name__}: the next frontend")
+        if vanish in VANISH[3:]:
+            lab.equal(guest.json("ask held 60", 65).get("mismatches", 0), 0, vanish.__name__)
+            right(lab, guest, "held", 6, vanish.__name__)
+            guest.ask("held", "quit")
+        wait_no_grants()
+        usable(lab, guest, front, seed, vanish.__name__)
+        front.leave()
+    lab.drop_guest()
+
+
+REFERENCES = 131072             # as many as dom0 has: gnttab_max_frames=256
+
+
+@case("frontend-all-references", limit=400)
+def frontend_all_references(lab):
+    """A guest tries to map, and to copy from, every reference of dom0: it gets its own blob's
+    and none of another guest's."""
+    guest = lab.guest(driver=False, fresh=True, memory=512)
+    other = lab.another_guest(memory=512)
+    load_driver(other)
+    others = Blob(other, MIB, 231)
+    wait_granted(other, 256)
+    front = Front(guest)
+    front.connect()
+    front.ask("policy")
+    mine = Blob(guest, 64 * KIB, 232, name="mine")
+    wait_granted(guest, 16)
+    result = front.ask(f"try 0 {REFERENCES}", 300)
+    lab.data.update(result)
+    lab.equal((result["mapped"], result["copied"]), (16, 16), "references that work")
+    lab.equal(others.ask("verify 231")["mismatches"], 0, "words of the other guest")
+    others.close()
+    mine.close()
+    other.destroy()
+    front.leave()
     lab.drop_guest()
