@@ -7,6 +7,7 @@ for such a tree becomes build/upstream/NAME/00NN-*.patch, with a cover letter.
 upstream/README.rst describes manifests and what is checked."""
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -450,30 +451,90 @@ def check_equal(tree, series):
     print("all series together equal overlay and queue")
 
 
+def mirror(source, target):
+    """Make target equal to source. What differs gets a new time, which ninja sees; what is
+    equal keeps its own, so that ninja builds no more than it has to."""
+    wanted = set()
+    for folder, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if name != ".git"]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in names + links:
+            path = os.path.relpath(os.path.join(folder, name), source)
+            old, new = os.path.join(source, path), os.path.join(target, path)
+            wanted.add(path)
+            if os.path.islink(old):
+                same = os.path.islink(new) and os.readlink(new) == os.readlink(old)
+            else:
+                same = os.path.isfile(new) and filecmp.cmp(old, new)
+            if not same:
+                os.makedirs(os.path.dirname(new), exist_ok=True)
+                if os.path.lexists(new):
+                    os.remove(new)
+                shutil.copy(old, new, follow_symlinks=False)
+    for folder, _, names in os.walk(target):
+        for name in names:
+            if os.path.relpath(os.path.join(folder, name), target) not in wanted:
+                os.remove(os.path.join(folder, name))
+
+
+# The folders have the names that they have in make build, whose compiler cache helps.
+BUILD_SCRIPT = """
+mkdir -p /tmp/upstream "build/upstream/build"
+mount --bind build/upstream /tmp/upstream
+mount -t tmpfs build build
+mkdir build/qemu build/qemu-src
+mount --bind /tmp/upstream/build build/qemu
+mount --bind /tmp/upstream/build-src build/qemu-src
+cd build/qemu
+[ -e build.ninja ] || /src/build/qemu-src/configure $1
+exec ninja $2
+"""
+
+
+def compile_commit(options, targets, changed):
+    """Run ninja in the build base, once configured; a warning in what changed is an error."""
+    done = run("scripts/in-base.sh", "sh", "-ec", BUILD_SCRIPT, "sh", " ".join(options),
+               " ".join(targets), check=False)
+    write(os.path.join(OUT, "build.log"), done.stdout)
+    if done.returncode:
+        failed = re.search(r"^FAILED: [\s\S]*", done.stdout, re.M)
+        raise Error((failed[0] if failed else done.stdout[-3000:])[:3000])
+    for line in done.stdout.splitlines():
+        found = re.match(r"(?:\.\./qemu-src/)?([^:]+):\d+:.*warning:", line)
+        if found and found[1] in changed:
+            raise Error(line)
+
+
 def build(tree, series):
-    """Compile each commit, with the options of scripts/qemu.sh, in the build base."""
+    """Compile each commit, with the options of scripts/qemu.sh, in the build base.
+
+    One folder serves all commits, and later runs for the same version: only what differs
+    from the commit before is compiled."""
     options = re.search(r'^options="([^"]*)"', read(TOP, "scripts/qemu.sh"), re.M)[1].split()
     source, out = os.path.join(OUT, "build-src"), os.path.join(OUT, "build")
-    for folder in (source, out):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(tree.path, source, symlinks=True)
-    last = "plain"
-    for s in series:
+    key, last = f"{tree.version} {' '.join(options)}", "plain"
+    if not os.path.exists(os.path.join(out, ".key")) or read(out, ".key") != key:
+        shutil.rmtree(out, ignore_errors=True)
+        write(os.path.join(out, ".key"), key)
+    mirror(tree.path, source)
+    # The longest last: most of it would have to be compiled twice otherwise.
+    for s in sorted(series, key=lambda s: len(s.data["commit"])):
         commits = tree.git("rev-list", "--reverse", "plain.." + s.name).split()
         for commit, entry in zip(commits, s.data["commit"]):
-            # Written anew, and so with a time that ninja sees
-            for name in tree.git("diff", "--name-only", last, commit).split():
+            subject = tree.git("log", "-1", "--format=%s", commit)
+            for name in tree.git("diff", "--name-only", "--no-renames", last, commit).split():
                 if tree.git("ls-tree", commit, name):
                     write(os.path.join(source, name),
                           run("git", "show", f"{commit}:{name}", cwd=tree.work))
                 else:
                     os.remove(os.path.join(source, name))
-            run("scripts/in-base.sh", "sh", "-ec", f"""mkdir -p {os.path.relpath(out, TOP)}
-                cd {os.path.relpath(out, TOP)}
-                [ -e build.ninja ] || ../build-src/configure {' '.join(options)}
-                ninja {' '.join(s.get('targets') + entry.get('targets', []))}""")
-            print("built:", tree.git("log", "-1", "--format=%s", commit), flush=True)
             last = commit
+            try:
+                compile_commit(options, s.get("targets") + entry.get("targets", []),
+                               tree.git("diff", "--name-only", "plain", commit).split())
+            except Error as why:
+                raise Error(f"{s.name}, {subject!r} does not compile:\n{why}") from None
+            print(f"built: {s.name}: {subject}", flush=True)
 
 
 def main():
