@@ -1070,7 +1070,7 @@ int main(int argc, char **argv)
     if (limit > 0) {
         write_long(UDMABUF_LIMIT, limit);
     }
-    write_long(PEER_LIMIT, limit_before);
+    set_limit(limit_before);
     printf("{\"passed\": %d, \"failed\": %d, \"skipped\": %d}\n",
            totals[PASSED], totals[FAILED], totals[SKIPPED]);
     return totals[FAILED] || !totals[PASSED] ? 1 : 0;

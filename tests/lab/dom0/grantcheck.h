@@ -43,6 +43,7 @@ typedef uint16_t domid_t;
 #define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
 #define PEER_LIMIT "/sys/module/xen_dmabuf_grant/parameters/peer_limit"
+#define RESERVE "/sys/module/xen_dmabuf_grant/parameters/reserve"
 #define BAD_POINTER 8ull        /* in the page that is never mapped */
 #define SETTLE_SECONDS 10       /* the reaper runs once a second */
 #define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
@@ -194,10 +195,11 @@ static void write_long(const char *path, long value)
     }
 }
 
-/* Pages that one domain may have; 0: the default. */
+/* Pages that one domain may have; 0: the default; UINT32_MAX: all there are. */
 static void set_limit(uint32_t pages)
 {
     write_long(PEER_LIMIT, pages);
+    write_long(RESERVE, pages == UINT32_MAX);
 }
 
 static struct counters read_counters(void)

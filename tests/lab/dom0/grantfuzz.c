@@ -24,7 +24,7 @@
 #include "grantcheck.h"
 
 enum { THREADS = 6, DEVICES = 4, BUFFERS = 5, HANDLES = 64, PAGES_MAX = 1500,
-       PEER = 30000, PEERS = 8 };
+       PEER = 30000, PEERS = 8, ARENA_PAGES = 8 };
 
 static const uint32_t buffer_pages[BUFFERS] = { 1, 3, 64, 700, PAGES_MAX };
 
@@ -35,7 +35,8 @@ static volatile uint32_t some_refs[HANDLES];
 static int buffers[BUFFERS];
 static int not_buffers[3];
 static volatile bool stop;
-static uint8_t *arena;          /* pages: writable, read-only, none, moving */
+/* Pages: writable, read-only, none, moving, and then none. */
+static uint8_t *arena;
 
 struct fuzzer {
     pthread_t thread;
@@ -309,11 +310,12 @@ static void *move(void *opaque)
 
 static void prepare(void)
 {
-    arena = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+    arena = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    keep_map(arena, 4 * PAGE, "the arena");
+    keep_map(arena, ARENA_PAGES * PAGE, "the arena");
     mprotect(arena + PAGE, PAGE, PROT_READ);
     mprotect(arena + 2 * PAGE, PAGE, PROT_NONE);
+    mprotect(arena + 4 * PAGE, (ARENA_PAGES - 4) * PAGE, PROT_NONE);
     for (int i = 0; i < BUFFERS; i++) {
         buffers[i] = make_udmabuf(buffer_pages[i]);
     }
