@@ -10,7 +10,7 @@ import dom0
 from blobs import KIB, MIB, Blob
 from lab import case
 
-ROUNDS, MANY_ROUNDS = 20, 200
+ROUNDS, MANY_ROUNDS = 6, 200
 LONGEST = 2.0                   # seconds from the start of the load to the end
 PROGRAMS = ("qemu-system", "virgl_render")
 # What Linux and Xen log about a panic that the case provokes.
@@ -82,7 +82,7 @@ def run(lab, rounds, seed):
 
 @case("random-ends", limit=1200)
 def random_ends(lab):
-    """20 times: QEMU is killed, the guest destroyed, or its kernel panics, at a random instant
+    """6 times: QEMU is killed, the guest destroyed, or its kernel panics, at a random instant
     under load. Grants, dma-bufs, processes, descriptors and nodes are back each time (I8)."""
     run(lab, ROUNDS, 1)
 
