@@ -4,7 +4,8 @@
  *
  *   misuse attempts          all of them, each in a process of its own
  *   misuse attempt NAME      one of them
- *   misuse instructions      kinds of instructions, compared with memory
+ *   misuse instructions [BUT]  kinds of instructions, compared with memory,
+ *                            but for those that the list BUT names
  *   misuse before            map a blob, executable and not; at a line from
  *                            standard input execute both
  *
@@ -214,11 +215,11 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "attempt")) {
         return run_attempts(argv[2]);
     }
-    if (argc == 2 && !strcmp(argv[1], "instructions")) {
-        return run_instructions();
+    if (argc >= 2 && argc <= 3 && !strcmp(argv[1], "instructions")) {
+        return run_instructions(argv[2]);
     }
     if (argc == 2 && !strcmp(argv[1], "before")) {
         return run_before();
     }
-    die("usage: misuse attempts|attempt NAME|instructions|before");
+    die("usage: misuse attempts|attempt NAME|instructions [BUT]|before");
 }

@@ -42,7 +42,10 @@ uint8_t *map_again(const struct scene *scene, void *at, int prot);
 /* Another blob. */
 void scene_open(struct scene *scene);
 
-/* Tries each instruction on a blob and on memory, and prints the answer. */
-int run_instructions(void);
+/*
+ * Tries each instruction on a blob and on memory, and prints the answer;
+ * @but: names of those to leave out, or NULL
+ */
+int run_instructions(const char *but);
 
 #endif
