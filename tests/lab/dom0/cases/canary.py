@@ -64,7 +64,7 @@ def canary_long(lab):
     run_module(lab, MANY_ROUNDS, 1700)
 
 
-@case("canary-gntdev", limit=400, boots=("gntdev",))
+@case("canary-gntdev", limit=400, boots=("gntdev",), slow=True)
 def canary_gntdev(lab):
     """gntdev releases a buffer that the guest still has mapped. Pages that return to the
     kernel are safe; those of an exporter's pool are not, and the guest reads and writes

@@ -19,7 +19,7 @@ def seconds_of(action):
     return round(time.monotonic() - began, 2)
 
 
-@case("slow-disk", limit=300)
+@case("slow-disk", limit=300, slow=True)
 def slow_disk(lab):
     """Neither unmaps nor QEMU's main loop wait for a disk: Xen has the map cache
     invalidated at each unmap, while requests of the guest are in flight."""

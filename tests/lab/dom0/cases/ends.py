@@ -80,7 +80,7 @@ def run(lab, rounds, seed):
     lab.data.update(rounds=rounds, **counts, **first)
 
 
-@case("random-ends", limit=1200)
+@case("random-ends", limit=1200, slow=True)
 def random_ends(lab):
     """6 times: QEMU is killed, the guest destroyed, or its kernel panics, at a random instant
     under load. Grants, dma-bufs, processes, descriptors and nodes are back each time (I8)."""

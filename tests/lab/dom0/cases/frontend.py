@@ -20,7 +20,7 @@ BAD_NODES = (
 )
 
 
-@case("frontend-nodes", limit=300)
+@case("frontend-nodes", limit=300, slow=True)
 def frontend_nodes(lab):
     """Whatever a frontend writes to xenstore, QEMU refuses to connect or works with it, and
     the next frontend finds it unharmed (R3, R4, R22)."""
@@ -56,7 +56,7 @@ ANSWERED = ("map=lie",
               (1, -1, -5, -12, -17, -19, -22, 2147483647, -2147483648)))
 
 
-@case("frontend-answers", limit=400)
+@case("frontend-answers", limit=400, slow=True)
 def frontend_answers(lab):
     """A frontend answers twice, for others, with any status, or claims what it has not done.
     A blob that it has not mapped is right by trapping (I1, R15, R22)."""
@@ -92,7 +92,7 @@ def frontend_answers(lab):
     lab.drop_guest()
 
 
-@case("frontend-silent", limit=240)
+@case("frontend-silent", limit=240, slow=True)
 def frontend_silent(lab):
     """A frontend never answers: its own blobs are refused after a time, its unmaps wait, and
     QEMU does not (I3, R23)."""
@@ -117,7 +117,7 @@ def frontend_silent(lab):
     lab.drop_guest()
 
 
-@case("frontend-ring", limit=300)
+@case("frontend-ring", limit=300, slow=True)
 def frontend_ring(lab):
     """The shared pages change while QEMU reads them, indexes are impossible, events flood: at
     most the connection ends (R22, I4)."""
@@ -173,7 +173,7 @@ def churn():
     dom0.sh("yes churn | head -c 256M >/dev/shm/churn; rm /dev/shm/churn", 120)
 
 
-@case("frontend-keeps", limit=300)
+@case("frontend-keeps", limit=300, slow=True)
 def frontend_keeps(lab):
     """A frontend maps references elsewhere, says that it has unmapped them, and reads on: it
     sees its own old buffers, which count towards its quota, and nothing else (I2, R24, R25)."""
@@ -204,7 +204,7 @@ def frontend_keeps(lab):
 HOLD, SLACK = 5, 20             # seconds
 
 
-@case("hold-limit", limit=300)
+@case("hold-limit", limit=300, slow=True)
 def hold_limit(lab):
     """xen-hostmem-hold-limit: a guest that keeps what it should have unmapped is ended, and
     its memory is back soon after. One that does not keep it lives."""
@@ -281,7 +281,7 @@ VANISH = (vanish_prepared, vanish_initialised, vanish_connected, vanish_asked, v
           vanish_closing, vanish_closed, vanish_revoked)
 
 
-@case("frontend-vanishes", limit=400)
+@case("frontend-vanishes", limit=400, slow=True)
 def frontend_vanishes(lab):
     """A frontend disappears in each state. A blob in use stays right, the next frontend gets
     it, and nothing is left (I1, I8, R21)."""
@@ -306,7 +306,7 @@ def frontend_vanishes(lab):
 REFERENCES = 131072             # as many as dom0 has: gnttab_max_frames=256
 
 
-@case("frontend-all-references", limit=400)
+@case("frontend-all-references", limit=400, slow=True)
 def frontend_all_references(lab):
     """A guest tries to map, and to copy from, every reference of dom0: it gets its own blob's
     and none of another guest's."""

@@ -32,7 +32,7 @@ def count_left_out(guest):
     return sum(map(int, re.findall(r": (\d+) more messages were left out", guest.qemu_log())))
 
 
-@case("log-flood", limit=300)
+@case("log-flood", limit=300, slow=True)
 def log_flood(lab):
     """100,000 refused commands add less than 100 KiB to the log, which says how many lines
     were left out."""
@@ -47,7 +47,7 @@ def log_flood(lab):
     lab.drop_guest()
 
 
-@case("log-flapping", limit=240)
+@case("log-flapping", limit=240, slow=True)
 def log_flapping(lab):
     """A frontend that fails to connect 200 times fills no log, and can connect then."""
     guest = lab.guest(driver=False, fresh=True)
@@ -68,7 +68,7 @@ def log_flapping(lab):
     lab.drop_guest()
 
 
-@case("hoard", limit=240)
+@case("hoard", limit=240, slow=True)
 def hoard(lab):
     """Blobs that are created, mapped once and kept take no more than blob-quota of the host's
     memory; a reset returns it."""
@@ -89,7 +89,7 @@ def hoard(lab):
     lab.drop_guest()
 
 
-@case("odd-sizes", limit=180)
+@case("odd-sizes", limit=180, slow=True)
 def odd_sizes(lab):
     """Blobs that are no whole pages are granted like others."""
     guest = lab.guest(driver=True, fresh=True)
@@ -104,7 +104,7 @@ def odd_sizes(lab):
     lab.drop_guest()
 
 
-@case("no-render-server", limit=400)
+@case("no-render-server", limit=400, slow=True)
 def no_render_server(lab):
     """Without the render server the log says what to install; once it is there, it is used."""
     lab.drop_guest()
@@ -140,7 +140,7 @@ def workers():
     return [pid for pid, parent in now.items() if parent in now]
 
 
-@case("dead-fences", limit=120)
+@case("dead-fences", limit=120, slow=True)
 def dead_fences(lab):
     """A fence of a context that does not exist is refused, and the fences of a context end
     with it, although its worker never gets there."""
@@ -157,7 +157,7 @@ def dead_fences(lab):
     lab.drop_guest()
 
 
-@case("render-server-killed", limit=400)
+@case("render-server-killed", limit=400, slow=True)
 def render_server_killed(lab):
     """A worker of the render server, and the server, are killed while a program draws. The
     next program works, each time, and QEMU says what happened."""

@@ -44,7 +44,7 @@ def raw_reset(lab):
     lab.drop_guest()
 
 
-@case("request-in-blob", limit=300)
+@case("request-in-blob", limit=300, slow=True)
 def request_in_blob(lab):
     """A request and its answer may lie in a blob, trapped or granted. One that is too large
     breaks the device until it is reset, and nothing else (I4)."""
@@ -63,7 +63,7 @@ def request_in_blob(lab):
     lab.drop_guest()
 
 
-@case("request-in-blob-off", limit=200)
+@case("request-in-blob-off", limit=200, slow=True)
 def request_in_blob_off(lab):
     """The same as QEMU does it without us, where each blob is RAM to QEMU."""
     guest = lab.guest(driver=False, fresh=True, gpu=GPU + ",xen-hostmem=off")
@@ -79,7 +79,7 @@ def foreign_mappings(guest):
     return int(dom0.sh(f"grep -c privcmd /proc/{guest.qemu_pid()}/maps", check=False))
 
 
-@case("reset-backed", limit=300)
+@case("reset-backed", limit=300, slow=True)
 def reset_backed(lab):
     """A reset unmaps the guest's memory that resources consist of. Else it would stay in
     QEMU's map cache, also when the guest gives it back to Xen (I8)."""

@@ -94,7 +94,7 @@ def pause(lab):
     guest.ask("paused", "quit")
 
 
-@case("long-pause", limit=300)
+@case("long-pause", limit=300, slow=True)
 def long_pause(lab):
     """A pause that is longer than every time limit costs the guest nothing (R23)."""
     guest = lab.guest(driver=True)
@@ -335,7 +335,7 @@ def checked(lab, arguments):
         raise dom0.Failed(f"grantcheck: no answer: {output[-300:]}") from None
 
 
-@case("module-faults", limit=240)
+@case("module-faults", limit=240, slow=True)
 def module_faults(lab):
     """Each allocation and each call of the grant table in the module fails once: an error,
     nothing lost, and the next import works (I2)."""
@@ -362,7 +362,7 @@ def fuzzed(lab, seconds):
     lab.data.update(result)
 
 
-@case("grantfuzz", limit=120)
+@case("grantfuzz", limit=120, slow=True)
 def grantfuzz(lab):
     """Random ioctls of the module by several threads leave nothing behind."""
     fuzzed(lab, 20)

@@ -70,7 +70,7 @@ def room_for_rings(lab):
     ring.close()
 
 
-@case("hoarders", limit=300)
+@case("hoarders", limit=300, slow=True)
 def hoarders(lab):
     """Two other guests have all of dom0's grant table that they can get, and keep it: this
     one's rings are granted nevertheless."""
@@ -88,7 +88,7 @@ def hoarders(lab):
         blob.close()
 
 
-@case("peer-limit", limit=300)
+@case("peer-limit", limit=300, slow=True)
 def peer_limit(lab):
     """A guest gets no more than one guest may have; the rest of its blobs are trapped, and
     granted once it has less."""
@@ -109,7 +109,7 @@ def peer_limit(lab):
     ring.close()
 
 
-@case("deprived", limit=300)
+@case("deprived", limit=300, slow=True)
 def deprived(lab):
     """A QEMU that gives up its privileges grants as before, also to a driver that comes
     again; but to no other domain."""
@@ -169,7 +169,7 @@ def of_ring(guest):
     return ring["state"], ring.get("reason")
 
 
-@case("p2m-full", limit=400)
+@case("p2m-full", limit=400, slow=True)
 def p2m_full(lab):
     """Without memory for the guest's p2m, blobs are trapped, the log names the option, and
     they are granted once there is some."""
@@ -202,7 +202,7 @@ def spin(guest, seconds):
     return sum(int(n) for n in guest.run("cat /tmp/spun*").split())
 
 
-@case("stops", limit=400)
+@case("stops", limit=400, slow=True)
 def stops(lab):
     """However fast programs map and unmap more than the quota holds, the guest's four CPUs
     are stopped at a limited rate."""

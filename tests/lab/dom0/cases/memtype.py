@@ -59,7 +59,7 @@ def check_both_ways(lab, guest, size, seed):
               f"dom0's words of 2 times {size} bytes in the guest")
 
 
-@case("wc-granted", limit=300)
+@case("wc-granted", limit=300, slow=True)
 def granted(lab):
     """Write-combined buffers are granted, the guest maps them write-combined, and guest,
     device and dom0 see the same words."""
@@ -79,7 +79,7 @@ def granted(lab):
     lab.data.update(cpu=now["cpu"])
 
 
-@case("wc-rings", limit=300)
+@case("wc-rings", limit=300, slow=True)
 def rings(lab):
     """Beside write-combined buffers, rings are cached: the guest maps both as it is told."""
     guest = uncached_guest(lab)
@@ -96,7 +96,7 @@ def rings(lab):
     lab.require("uncached blobs are granted (CPU " in text, f"info xen-hostmem: {text}")
 
 
-@case("wc-vkmark", limit=300)
+@case("wc-vkmark", limit=300, slow=True)
 def wc_vkmark(lab):
     """vkmark completes on write-combined memory, and nothing it maps is trapped."""
     guest = uncached_guest(lab)
@@ -110,7 +110,7 @@ def wc_vkmark(lab):
     nothing_trapped(lab, guest, before)
 
 
-@case("wc-off", limit=300)
+@case("wc-off", limit=300, slow=True)
 def off(lab):
     """xen-hostmem-wc=off: write-combined buffers are trapped, with a reason and the right
     words; rings are granted."""

@@ -38,7 +38,7 @@ def check_guest(lab, guest):
     blob.close()
 
 
-@case("misuse-granted", limit=240)
+@case("misuse-granted", limit=240, slow=True)
 def misuse_granted(lab):
     """A program without privileges tries to execute a granted blob, uses it for system calls,
     and changes its mappings while it is accessed. Others of the guest do not notice."""
@@ -58,7 +58,7 @@ def misuse_granted(lab):
     wait_no_grants()
 
 
-@case("misuse-trapped", limit=400)
+@case("misuse-trapped", limit=400, slow=True)
 def misuse_trapped(lab):
     """The same on a trapped blob, where Xen's emulator makes the accesses."""
     guest = lab.guest(driver=False, fresh=True)
@@ -75,7 +75,7 @@ def misuse_trapped(lab):
     check_guest(lab, guest)
 
 
-@case("misuse-before", limit=240)
+@case("misuse-before", limit=240, slow=True)
 def misuse_before(lab):
     """Mappings that were there before the driver cannot be executed when it has granted
     them: not an executable one, and none that is made executable later."""
@@ -91,7 +91,7 @@ def misuse_before(lab):
     check_guest(lab, guest)
 
 
-@case("instructions", limit=240)
+@case("instructions", limit=240, slow=True)
 def instructions(lab):
     """All kinds of instructions work on a granted blob. On a trapped one some end the
     program, which the documentation lists, and two are not tried."""
@@ -109,7 +109,7 @@ UNBIND = "/sys/bus/xen/drivers/xen-hostmem/unbind"
 VKMARK = "in-system vkmark --winsys headless -s 160x120 -b vertex:duration={} 2>&1"
 
 
-@case("unbind-waits", limit=300)
+@case("unbind-waits", limit=300, slow=True)
 def unbind_waits(lab):
     """An unbind of the driver waits until a running Vulkan program has ended, so that its
     ring is never trapped."""

@@ -34,7 +34,7 @@ def check_window(lab, size, below):
     lab.data.update(start=hex(start), size=hex(end - start), offset=hex(offsets[MIB]))
 
 
-@case("window-8g", limit=400)
+@case("window-8g", limit=400, slow=True)
 def window_8g(lab):
     """A window of 8 GiB: hvmloader places it, the guest's MTRR helper finds it, and blobs
     beyond 4 GiB are granted and right."""
