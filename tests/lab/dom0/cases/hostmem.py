@@ -93,7 +93,7 @@ def gntdev_granted(lab):
     lab.require("cannot prove" in guest.qemu_log(), "the log does not say what gntdev lacks")
 
 
-@case("gntdev-not-asked", limit=240, boots=("gntdev",), slow=True)
+@case("gntdev-not-asked", limit=240, boots=("gntdev",))
 def gntdev_not_asked(lab):
     """gntdev is there, but not used unless the administrator asks for it."""
     guest = lab.guest(driver=True, gpu=GPU)
