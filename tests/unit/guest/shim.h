@@ -27,6 +27,7 @@ typedef unsigned long long u64;
 typedef uint8_t __u8;
 typedef uint16_t __u16, __le16;
 typedef uint32_t __u32, __le32;
+typedef int32_t __s32;           /* for the C library's headers */
 typedef uint64_t __u64, __le64;
 typedef unsigned int gfp_t;
 
