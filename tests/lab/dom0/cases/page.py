@@ -63,7 +63,8 @@ def page_xl(lab):
     lab.equal(memory_type(guest), {"write-back"}, "memory type (R26)")
     said = dom0.sh("xl qemu-monitor-command guest 'info xen-hostmem'")
     lab.data["monitor"] = said
-    for text in ("driver connected", "granted 64 KiB of a quota of 262144 KiB", "64 KiB shared memory, mapped"):
+    for text in ("driver connected", "granted 64 KiB of a quota of 262144 KiB",
+                 "64 KiB shared memory, cached, mapped"):
         lab.require(text in said, f"the monitor does not print '{text}': {said}")
     blob.close()
     guest.run("text=$(yes 'text on the screen' | head -n 30); echo \"$text\" >/dev/tty0", 60)
