@@ -110,6 +110,9 @@ static void core_transition(void *opaque, const XenHostmemTransition *t)
                                  XenHostmemState_str(t->to),
                                  XenHostmemReason_str(t->reason));
     xen_hostmem_hold_transition(&h->hold, t, core_now_ms(h));
+    if (h->hold.nr_pages) {
+        core_wake(h);           /* for the timer: the guest may stay silent */
+    }
     if (t->to == XEN_HOSTMEM_STATE_TRAPPED &&
         t->reason != XEN_HOSTMEM_REASON_POLICY) {
         log_reason(h, t);

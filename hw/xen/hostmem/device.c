@@ -35,7 +35,7 @@ static bool check_hold(XenHostmem *h)
 {
     switch (xen_hostmem_hold_tick(&h->hold,
                                   qemu_clock_get_ms(QEMU_CLOCK_REALTIME),
-                                  qemu_xen_gnttab_peer_runs(xen_domid))) {
+                                  xen_hostmem_core_ops.guest_runs(h))) {
     case XEN_HOSTMEM_HOLD_NOTHING:
         return false;
     case XEN_HOSTMEM_HOLD_RUNNING:
@@ -253,9 +253,9 @@ static void xen_hostmem_finalize(Object *obj)
     if (!h->window) {
         return;                 /* was not created by xen_hostmem_new() */
     }
+    xen_hostmem_window_free(h->window);     /* may still wake the bottom half */
     timer_free(h->timer);
     qemu_bh_delete(h->bh);
-    xen_hostmem_window_free(h->window);
     xen_hostmem_hold_destroy(&h->hold);
     xen_hostmem_providers_close(&h->providers);
 }
