@@ -32,6 +32,9 @@ DOM0_LINE = "root=/dev/vda rw net.ifnames=0 mitigations=off " \
 # nofsgsbase: with FSGSBASE, Linux reads the user's GS base at each thread switch. In a PV
 # dom0 that is an MSR access, which Xen has to emulate.
 PV_LINE = DOM0_LINE + " console=hvc0 nofsgsbase"
+# What Debian's kernel can check of itself: red zones, poison and owners of each object of
+# the slab allocators, poisoned free pages, and guard pages around some of the objects.
+DEBUG_LINE = " slub_debug=FZPU page_poison=1 kfence.sample_interval=20"
 # Xen's dom0 has one of the three CPUs to itself, and so has KVM's host.
 KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
 
@@ -121,7 +124,7 @@ class Boot:
         initrd, linux = f"{self.image}/initrd", f"{self.image}/vmlinuz"
         if self.kvm:
             return ["-kernel", linux, "-initrd", initrd, "-append", KVM_LINE]
-        line = PV_LINE + (" lab.gntdev" if self.name == "gntdev" else "")
+        line = PV_LINE + {"gntdev": " lab.gntdev", "debug": DEBUG_LINE}.get(self.name, "")
         return ["-kernel", f"{self.image}/xen", "-append", XEN_LINE,
                 "-initrd", f"{linux} {line},{initrd}"]
 

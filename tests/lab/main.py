@@ -20,7 +20,7 @@ import boot  # noqa: E402
 import cases  # noqa: E402
 from lab import CASES  # noqa: E402
 
-BOOTS = ("module", "gntdev")
+BOOTS = ("module", "debug", "gntdev")
 STARTED = int(os.environ.get("XH_START", time.time()))
 
 

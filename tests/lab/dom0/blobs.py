@@ -68,10 +68,15 @@ def memory_type(guest, offset=0, size=None):
     return types
 
 
+def gpu_folder(guest):
+    """The virtio-gpu's folder in the guest's sysfs."""
+    device = guest.run("grep -lx 0x1050 /sys/bus/pci/devices/*/device").split()[0]
+    return device.removesuffix("/device")
+
+
 def window_range(guest):
     """Guest-physical start and end of the host visible window, from the PCI BAR."""
-    lines = guest.run("for d in /sys/bus/pci/devices/*; do [ $(cat $d/device) = 0x1050 ] "
-                      "&& cat $d/resource; done").splitlines()
+    lines = guest.run(f"cat {gpu_folder(guest)}/resource").splitlines()
     start, end, _flags = (int(n, 16) for n in lines[4].split())
     return start, end + 1
 

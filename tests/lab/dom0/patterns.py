@@ -7,7 +7,7 @@ FAILURES = [
     ("Xen panic", r"Panic on CPU|FATAL TRAP|Xen BUG at|Assertion '.*' failed at"),
     ("domain crash", r"domain_crash|Domain \d+ .*crashed|VMEXIT.*failed|"
                      r"emulation failed \(|not permitted"),
-    ("kernel BUG", r"\bBUG:|kernel BUG at|\bOops\b|Kernel panic|"
+    ("kernel BUG", r"\bBUG:|\bBUG [\w-]+ \(|pagealloc: |kernel BUG at|\bOops\b|Kernel panic|"
                    r"general protection fault|Internal error:"),
     ("kernel warning", r"WARNING: CPU: \d+"),
     ("hung task", r"blocked for more than \d+ seconds|soft lockup|rcu_\w+ (self-)?detected"),

@@ -5,7 +5,7 @@ import json
 import os
 
 import dom0
-from blobs import (KIB, MIB, Blob, granted_pages, reasons, renderer_mappings, wait_granted,
+from blobs import (KIB, MIB, Blob, gpu_folder, granted_pages, reasons, renderer_mappings, wait_granted,
                    wait_no_grants, window)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
@@ -157,8 +157,7 @@ COMMAND, BAR4_HIGH = 0x04, 0x24
 
 def poke_config(guest, at, octets):
     """Write to the GPU's configuration space; return the old contents."""
-    gpu = guest.run("for d in /sys/bus/pci/devices/*; do "
-                    "[ $(cat $d/device) = 0x1050 ] && echo $d; done").strip()
+    gpu = gpu_folder(guest)
     old = guest.run(f"dd if={gpu}/config bs=1 skip={at} count={len(octets)} 2>/dev/null "
                     "| od -An -tx1")
     text = "".join(f"\\x{o:02x}" for o in octets)
@@ -335,7 +334,7 @@ def checked(lab, arguments):
         raise dom0.Failed(f"grantcheck: no answer: {output[-300:]}") from None
 
 
-@case("module-faults", limit=240, slow=True)
+@case("module-faults", limit=240, boots=("module", "debug"), slow=True)
 def module_faults(lab):
     """Each allocation and each call of the grant table in the module fails once: an error,
     nothing lost, and the next import works (I2)."""
@@ -368,7 +367,10 @@ def grantfuzz(lab):
     fuzzed(lab, 20)
 
 
-@case("grantfuzz-long", limit=900, slow=True)
+@case("grantfuzz-long", limit=900, boots=("debug",), slow=True)
 def grantfuzz_long(lab):
-    """The same for 10 minutes."""
+    """The same for 10 minutes, while dom0's kernel checks its memory."""
+    zones = dom0.sh("cat /sys/kernel/slab/kmalloc-64/red_zone").strip()
+    guards = dom0.sh("grep enabled /sys/kernel/debug/kfence/stats").strip()
+    lab.equal((zones, guards), ("1", "enabled: 1"), "the kernel's checks")
     fuzzed(lab, 600)
