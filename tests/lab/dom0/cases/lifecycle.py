@@ -5,8 +5,8 @@ import json
 import os
 
 import dom0
-from blobs import (KIB, MIB, Blob, gpu_folder, granted_pages, reasons, renderer_mappings, wait_granted,
-                   wait_no_grants, window)
+from blobs import (KIB, MIB, Blob, gpu_folder, granted_pages, reasons, renderer_mappings,
+                   wait_granted, wait_no_grants, window)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
 from lab import case, load_driver, unload_driver
