@@ -34,8 +34,8 @@
  *    cannot add it;
  *
  * #. the mappings that exist when this module is loaded. One that is
- *    executable right now is emptied as well: its process gets SIGSEGV when it
- *    executes it, and SIGBUS when it reads or writes there.
+ *    executable right now is emptied as well: its process gets SIGBUS when it
+ *    next executes, reads or writes there.
  *
  * If the function cannot be probed, nothing is mapped, unless the parameter
  * allow_exec says otherwise. A virtio-gpu that does this by itself is no

@@ -163,11 +163,11 @@ def busy(lab):
     other.destroy()
 
 
-def vkmark(lab, run, command, seconds, listed=SCENES):
+def vkmark(lab, run, command, seconds, listed=SCENES, limit=400):
     """Frames per second of these scenes of vkmark, executed by run(), each for `seconds`. Each one
     first runs for a moment: for the first frames lavapipe compiles shaders, for seconds."""
     scenes = " ".join(f"-b {scene}:duration={n}" for n in (2, seconds) for scene in listed)
-    output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", 400)
+    output = run(f"{command} --winsys headless -s 160x120 {scenes} 2>&1", limit)
     # "inf": there was no frame in that time
     found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)\s+FrameTime:\s*([\d.]+|inf) ms", output)
     lab.equal([name for name, _f, _t in found],

@@ -128,11 +128,11 @@ def off(lab):
 
 
 def frames(lab, guest):
-    found = vkmark(lab, guest.run, "in-system vkmark", 5, SCENES)
+    found = vkmark(lab, guest.run, "in-system vkmark", 5, SCENES, 900)
     return {f["scene"].partition(":")[0]: f["fps"] for f in found}
 
 
-@case("wc-frames", limit=600, slow=True)
+@case("wc-frames", limit=1500, slow=True)
 def wc_frames(lab):
     """vkmark's frames with write-combined memory, trapped and granted, and with cached."""
     guest = uncached_guest(lab, ",xen-hostmem-wc=off")

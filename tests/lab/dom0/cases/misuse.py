@@ -87,7 +87,7 @@ def misuse_before(lab):
     got = guest.ask("before", "now")
     lab.data.update(got)
     lab.equal((got["executable"], got["mprotect"], got["call"]),
-              ("SIGSEGV", "EACCES", "SIGSEGV"), "an executable mapping, another one, a call")
+              ("SIGBUS", "EACCES", "SIGSEGV"), "an executable mapping, another one, a call")
     check_guest(lab, guest)
 
 

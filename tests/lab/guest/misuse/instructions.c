@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../blobtool/blob.h"
 #include "misuse.h"
 
 #define WORDS   (BLOB_BYTES / 8)
@@ -249,6 +250,7 @@ static const struct kind kinds[] = {
     ENTRY(fxsave), ENTRY(fxrstor), ENTRY(xsave), ENTRY(xrstor),
 };
 
+#define LIMIT_S     10
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static void fill(volatile uint64_t *words)
@@ -258,7 +260,7 @@ static void fill(volatile uint64_t *words)
     }
 }
 
-/* Returns the signal that ended it, or 0. */
+/* Returns the signal that ended it, SIGALRM if it does not end, or 0. */
 static int run_on(const struct kind *kind, uint8_t *at, uint8_t *out)
 {
     int status;
@@ -267,6 +269,7 @@ static int run_on(const struct kind *kind, uint8_t *at, uint8_t *out)
     memset(out, 0, PAGE);
     pid = fork();
     if (!pid) {
+        alarm(LIMIT_S);
         kind->run(at + PAGE - 64, out);
         _exit(0);
     }
@@ -290,9 +293,9 @@ int run_instructions(const char *but)
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint8_t *out = memory + BLOB_BYTES, *out2 = out + PAGE;
     const char *separator = "{";
-    struct scene scene;
+    struct scene scene = { .gpu = open_gpu() };
 
-    scene_open(&scene);
+    scene_new_blob(&scene);
     for (size_t i = 0; i < NR_KINDS; i++) {
         int signal, signal2;
 

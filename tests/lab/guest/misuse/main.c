@@ -67,12 +67,11 @@ uint8_t *map_again(const struct scene *scene, void *at, int prot)
     return got;
 }
 
-void scene_open(struct scene *scene)
+void scene_new_blob(struct scene *scene)
 {
     struct drm_virtgpu_map map = { 0 };
     struct blob blob;
 
-    scene->gpu = open_gpu();
     blob_open(scene->gpu, &blob, BLOB_BYTES);
     map.handle = blob.handle;
     if (ioctl(scene->gpu, DRM_IOCTL_VIRTGPU_MAP, &map)) {
@@ -127,10 +126,10 @@ static void run_one(const struct attempt *attempt)
     note("nothing");
     pid = fork();
     if (!pid) {
-        struct scene scene;
+        struct scene scene = { .gpu = open_gpu() };
 
         setpgid(0, 0);
-        scene_open(&scene);
+        scene_new_blob(&scene);
         drop_privileges();
         attempt->run(&scene);
         _exit(0);
@@ -181,11 +180,11 @@ static const uint8_t code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
 
 static int run_before(void)
 {
-    struct scene scene;
+    struct scene scene = { .gpu = open_gpu() };
     uint8_t *executable;
     char line[16], made[64];
 
-    scene_open(&scene);
+    scene_new_blob(&scene);
     drop_privileges();
     executable = map_again(&scene, NULL, PROT_READ | PROT_WRITE | PROT_EXEC);
     memcpy(scene.blob, code, sizeof(code));

@@ -39,8 +39,8 @@ void note_result(long result);
 /* Another mapping of the blob, at @at if that is not NULL. Ends on an error. */
 uint8_t *map_again(const struct scene *scene, void *at, int prot);
 
-/* Another blob. */
-void scene_open(struct scene *scene);
+/* Another blob, of @scene's open GPU: the user may not be able to open it. */
+void scene_new_blob(struct scene *scene);
 
 /*
  * Tries each instruction on a blob and on memory, and prints the answer;

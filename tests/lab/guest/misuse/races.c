@@ -75,7 +75,7 @@ static void pause_briefly(unsigned int n)
 static void run_race(const struct scene *s,
                      void (*change)(struct race *race, unsigned int n))
 {
-    struct race race = { .scene = s };
+    struct race race = { .scene = s, .other = { .gpu = s->gpu } };
     struct sigaction action = {
         .sa_handler = on_fault,
         .sa_flags = SA_NODEFER,
@@ -84,7 +84,7 @@ static void run_race(const struct scene *s,
     pthread_t thread;
     unsigned int n;
 
-    scene_open(&race.other);
+    scene_new_blob(&race.other);
     race.at = s->blob;
     race.memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
