@@ -67,11 +67,11 @@ def request_in_blob(lab):
 def request_in_blob_off(lab):
     """The same as QEMU does it without us, where each blob is RAM to QEMU."""
     guest = lab.guest(driver=False, fresh=True, gpu=GPU + ",xen-hostmem=off")
-    for kib in (4, 64):
-        result = guest.json(f"rawgpu in-blob {kib}", 90)
-        lab.data[f"{kib} KiB"] = result["ms"]
-        lab.equal((result["answered"], result["type"], result["status"]),
-                  (True, DISPLAY_INFO, DRIVER_OK), f"{kib} KiB: answer, status")
+    # One only: a reset with a blob mapped, and then a map with its ID, end QEMU 10.x.
+    result = guest.json("rawgpu in-blob 64", 90)
+    lab.data["ms"] = result["ms"]
+    lab.equal((result["answered"], result["type"], result["status"]),
+              (True, DISPLAY_INFO, DRIVER_OK), "answer, status")
     lab.drop_guest()
 
 
