@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "qemu/units.h"
+#include "compat.h"
 #include "trap.h"
 #include "fault.h"
 #include "trace.h"
