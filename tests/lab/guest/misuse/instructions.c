@@ -318,6 +318,7 @@ int run_instructions(const char *but)
                    "right" : "wrong");
         }
         printf("\"");
+        fflush(stdout);         /* shows which one does not end */
     }
     printf("}\n");
     return 0;
