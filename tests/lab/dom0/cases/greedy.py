@@ -104,7 +104,7 @@ def odd_sizes(lab):
     lab.drop_guest()
 
 
-@case("no-render-server", limit=400, slow=True)
+@case("no-render-server", limit=400)
 def no_render_server(lab):
     """Without the render server the log says what to install; once it is there, it is used."""
     lab.drop_guest()

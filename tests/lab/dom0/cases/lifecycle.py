@@ -361,7 +361,7 @@ def fuzzed(lab, seconds):
     lab.data.update(result)
 
 
-@case("grantfuzz", limit=120, slow=True)
+@case("grantfuzz", limit=120)
 def grantfuzz(lab):
     """Random ioctls of the module by several threads leave nothing behind."""
     fuzzed(lab, 20)

@@ -59,7 +59,7 @@ def check_both_ways(lab, guest, size, seed):
               f"dom0's words of 2 times {size} bytes in the guest")
 
 
-@case("wc-granted", limit=300, slow=True)
+@case("wc-granted", limit=300)
 def granted(lab):
     """Write-combined buffers are granted, the guest maps them write-combined, and guest,
     device and dom0 see the same words."""
@@ -79,7 +79,7 @@ def granted(lab):
     lab.data.update(cpu=now["cpu"])
 
 
-@case("wc-rings", limit=300, slow=True)
+@case("wc-rings", limit=300)
 def rings(lab):
     """Beside write-combined buffers, rings are cached: the guest maps both as it is told."""
     guest = uncached_guest(lab)

@@ -38,7 +38,7 @@ def check_guest(lab, guest):
     blob.close()
 
 
-@case("misuse-granted", limit=240, slow=True)
+@case("misuse-granted", limit=240)
 def misuse_granted(lab):
     """A program without privileges tries to execute a granted blob, uses it for system calls,
     and changes its mappings while it is accessed. Others of the guest do not notice."""
