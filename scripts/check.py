@@ -225,6 +225,11 @@ def setup():
     return tap("setup", ["cat", os.path.join(BUILD, "results", "setup.tap")])
 
 
+def tools():
+    """xen-hostmem-check, on machines that exist in a folder only."""
+    return tap("xen-hostmem-check", ["python3", "tests/check/run.py"], cwd=TOP)
+
+
 def versions():
     """The patches fit every other QEMU that UPSTREAM pins, without fuzz."""
     with open(os.path.join(TOP, "UPSTREAM"), encoding="utf-8") as f:
@@ -245,7 +250,7 @@ def modules():
 
 
 SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup,
-          "versions": versions, "modules": modules}
+          "tools": tools, "versions": versions, "modules": modules}
 
 
 def run_suite(suite):

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 in_base="$TOP/scripts/in-base.sh"
-fast_suites="unit cost fuzz qtest lint versions modules"
+fast_suites="unit cost fuzz qtest lint tools versions modules"
 
 tell_version()
 {
