@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tools.sh: build the lab's small C programs. Runs in the build base.
+# tools.sh: build the lab's small C programs, and ours. Runs in the build base.
 
 set -eu
 cd /src/tests/lab
@@ -44,3 +44,6 @@ build gltool guest/gltool.c -lepoxy
 
 # A layer for the renderer in dom0
 build uncached.so dom0/uncached.c -shared -fPIC -fvisibility=hidden
+
+# As it is installed, in dom0 and in the guest
+python3 /src/tools/xen-hostmem-check/build.py "$out/xen-hostmem-check"

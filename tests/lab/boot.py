@@ -109,7 +109,7 @@ class Boot:
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
                  for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool",
-                              "uncached.so")]
+                              "uncached.so", "xen-hostmem-check")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",

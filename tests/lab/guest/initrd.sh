@@ -19,7 +19,8 @@ cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/r
     "$build/tools/rawfront" "$build/tools/keeper" "$build/tools/misuse" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
-cp "$build/tools/vktool" "$build/tools/gltool" "$tree/system-bin/"
+cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \
+    "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
     drm_kms_helper virtio-gpu virtio_blk virtio_console ext4 \
