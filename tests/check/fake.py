@@ -161,6 +161,10 @@ class Fake:
         self.uid = 0
         self.release = RELEASE
         self.environ = {}
+        self.arguments = ()         # that a test wants beside its own
+
+    def examine_with(self, *arguments):
+        self.arguments = arguments
 
     def close(self):
         shutil.rmtree(self.root)

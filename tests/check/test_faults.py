@@ -83,6 +83,9 @@ DOM0 = (
     ("xl is missing", lambda m: m.commands.pop("xl info"), "toolstack", "systemctl start xen"),
     ("not root", lambda m: setattr(m, "uid", 1000), "root", "sudo"),
     ("an xl.cfg with a mistake", xl_cfg('type = "hvm"', 'type = hvm"'), "config", "--config"),
+    ("xl without JSON", lambda m: m.say("xl list -l", "(domain\n"), "config", "JSON"),
+    ("no configuration of that name", lambda m: m.examine_with("--config", "/etc/xen/no.cfg"),
+     "config", "--config"),
     ("old Xen", lambda m: hypervisor(m, "4.20.5-pre", "4.14.6"), "xen-version", "4.17"),
     ("old Linux", lambda m: setattr(m, "release", "5.10.0-1-amd64"), "linux-version", "6.1"),
     ("no AMD-V", lambda m: hypervisor(m, " hvm hvm_directio", ""), "hvm", "firmware"),
@@ -281,7 +284,7 @@ class Faults(unittest.TestCase):
                 machine = kind()
                 try:
                     break_it(machine)
-                    status, said = machine.examine(*arguments)
+                    status, said = machine.examine(*arguments, *machine.arguments)
                 finally:
                     machine.close()
                 self.assertEqual(said["named"], [check])
@@ -332,6 +335,23 @@ class Healthy(unittest.TestCase):
         machine = FakeDom0()
         machine.software()
         self.healthy(machine, "dom0")
+
+    def test_xl_refuses_who_is_not_root(self):
+        """What follows from that is not named beside it."""
+        machine = FakeDom0()
+        machine.uid = 1000
+        for command in machine.commands:
+            machine.say(command, "libxl: error: cannot open privcmd", 1)
+        try:
+            self.assertEqual(machine.examine()[1]["named"], ["root"])
+        finally:
+            machine.close()
+
+    def test_udev_rule_of_a_package(self):
+        machine = FakeGuest()
+        machine.remove("/etc/udev/rules.d/60-xen-hostmem.rules")
+        machine.write("/usr/lib/udev/rules.d/60-xen-hostmem-guest-dkms.rules")
+        self.healthy(machine, "guest")
 
     def test_intel(self):
         machine = FakeDom0()

@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -45,6 +46,39 @@ class XlCfg(unittest.TestCase):
         block = re.search(r"\nxl\n~~\n\n::\n\n((?:  .*\n)+)", page)[1]
         found = guestconfig.from_xlcfg(block, "page")
         self.assertEqual((found.type, found.vga, found.gpu.window), ("hvm", "none", 256 << 20))
+
+
+class Garbage(unittest.TestCase):
+    """Whatever files hold, no parser fails in another way than it says."""
+
+    def test_anything(self):
+        chance = random.Random(1)
+        pieces = [fake.XL_CFG, fake.MONITOR, fake.MTRR, fake.PAT, fake.XL_LIST]
+        for _ in range(2000):
+            text = list(chance.choice(pieces))
+            for _ in range(chance.randrange(1, 12)):
+                at = chance.randrange(len(text))
+                text[at:at + chance.randrange(4)] = chance.choice("[]\"'=,;\n#0x \\aM")
+            text = "".join(text)
+            try:
+                found = guestconfig.from_xlcfg(text, "x")
+                self.assertIsInstance(found.grants and found.wanted >= 0, bool)
+            except xlcfg.Invalid:
+                pass
+            monitor.parse(text)
+            memtype.mappings(text, (0, 1 << 40))
+            memtype.uncachable_registers(text, (0, 1 << 40))
+            pci.window(text.encode()[:256].ljust(256, b"\t"), "0x1000 0x2000 0x0\n" * 6)
+
+    def test_values_of_the_wrong_kind(self):
+        text = "name = 1\ntype = [ 1 ]\nmemory = \"x\"\nvga = 1\nstdvga = []\nhap = []\n" \
+            "device_model_override = []\ndevice_model_args = 1\nvideoram = \"\"\n"
+        machine = fake.FakeDom0()
+        try:
+            machine.write("/etc/xen/odd.cfg", text)
+            self.assertEqual(machine.examine()[1]["named"], [])
+        finally:
+            machine.close()
 
 
 class Config(unittest.TestCase):

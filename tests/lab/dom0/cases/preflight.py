@@ -4,11 +4,13 @@ breaks, and nothing else."""
 
 import json
 import os
+import re
 from contextlib import contextmanager
 
 import dom0
-from blobs import KIB, MIB, Blob, wait_granted
+from blobs import KIB, MIB, Blob, wait_granted, window
 from cases.fallback import UDMABUF_LIMIT
+from desktop import program_ends, start_weston, vkcube
 from dom0 import OUT, RUN, Failed
 from fill import module_parameters
 from guest import DISPLAY, GPU, SYSTEM
@@ -173,3 +175,56 @@ def check_running(lab):
     large.close()
     blob.close()
     lab.equal(examine("nobody")["named"], ["guest"], "of a guest that does not exist")
+
+
+TRANSITION = re.compile(r"xen_hostmem_transition blob (\d+) offset 0x(\w+) pages (\d+): "
+                        r"\S+ -> (\S+)")
+
+
+def most_mapped(guest):
+    """The highest number of pages that were in the window at once, according to QEMU's trace."""
+    now, most = {}, 0
+    for blob, offset, pages, state in TRANSITION.findall(guest.qemu_log()):
+        if state == "gone":
+            now.pop((blob, offset), None)
+        else:
+            now[blob, offset] = int(pages)
+        most = max(most, sum(now.values()))
+    return most
+
+
+def planned(program):
+    """Pages that the calculator says the programs map."""
+    return sum(p["bytes"] for p in json.loads(dom0.sh(
+        f"{RUN}/xen-hostmem-check --plan --json --program {program}"))["parts"]) // 4096
+
+
+@case("check-plan", limit=700, slow=True)
+def check_plan(lab):
+    """The calculator says what weston, three vkcubes beside it, and vkmark map."""
+    guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
+    start_weston(guest)
+    lab.equal(most_mapped(guest), planned("weston"), "pages that weston mapped")
+    cubes = planned("vkcube:3")
+    for n in range(3):
+        guest.spawn_quiet(f"cube{n}", f"in-system {vkcube(100000)}")
+    try:
+        dom0.wait_for(f"three vkcubes map about {cubes} pages",
+                      lambda: most_mapped(guest) >= 0.95 * cubes, 350, 3)
+    finally:
+        lab.data["three vkcubes"] = most_mapped(guest), cubes
+    dom0.sh("sleep 5")
+    most = most_mapped(guest)
+    lab.require(most <= 1.05 * cubes, f"three vkcubes mapped {most} pages, not {cubes}")
+    guest.run("killall -9 vkcube; killall weston; sleep 2", 60)
+    wait_granted(guest, 0, 60)
+
+    guest = lab.guest(driver=True, fresh=True, memory=1024, **SYSTEM)
+    scenes = "-b vertex:duration=3 -b texture:duration=3 -b clear:duration=3"
+    guest.spawn_quiet("vkmark", f"in-system vkmark --winsys headless -s 160x120 {scenes}")
+    program_ends(guest, "vkmark", 150)
+    # Without a window, so without the images of one, which the calculator adds.
+    most, marks = most_mapped(guest), planned("vkmark")
+    lab.data["vkmark"] = most, marks
+    lab.require(0.4 * marks <= most <= marks, f"vkmark mapped {most} pages of {marks} at most")
+    lab.data.update(window=window(guest)["size"])

@@ -41,11 +41,10 @@ def device_model(guest, facts):
     """The QEMU that is used can be executed."""
     if not guest.device_model:
         yield problem(f"{guest.name} uses xl's own QEMU, which has no host memory on Xen",
-                      in_config(guest, 'device_model_override = '
-                                       '"/usr/local/bin/qemu-system-x86_64"'))
+                      in_config(guest, f'device_model_override = "{facts.qemu}"'))
     elif not facts.files.get(guest.device_model):
         yield problem(f"{guest.name}: {guest.device_model} cannot be executed",
-                      in_config(guest, "device_model_override = PATH, where QEMU is"))
+                      in_config(guest, f'device_model_override = "{facts.qemu}", or where it is'))
 
 
 @each("blob")

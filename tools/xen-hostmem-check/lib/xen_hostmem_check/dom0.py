@@ -15,6 +15,8 @@ NODES = "/local/domain/0/backend/hostmem"
 # (hw/display/virtio-gpu-render-server.c)
 SERVERS = [f"/{prefix}/{folder}/virgl_render_server" for prefix in ("usr", "usr/local")
            for folder in ("libexec", "lib")]
+# Of the Debian package, and of "make install" of QEMU
+QEMUS = ("/usr/bin/qemu-system-x86_64-xen-hostmem", "/usr/local/bin/qemu-system-x86_64")
 AT_BOOT = ("/etc/modules", "/etc/modules-load.d/*.conf", "/usr/lib/modules-load.d/*.conf",
            "/usr/local/lib/modules-load.d/*.conf", "/run/modules-load.d/*.conf")
 
@@ -53,6 +55,7 @@ class Dom0:
     server: str = None          # the render server
     icds: list = field(default_factory=list)        # Vulkan drivers, without .json
     files: dict = field(default_factory=dict)       # device models: executable or not
+    qemu: str = QEMUS[-1]       # ours, where it is usually installed
     stale: list = field(default_factory=list)       # domains in xenstore that are gone
     logs: list = field(default_factory=list)        # (path, bytes)
 
@@ -101,18 +104,22 @@ def kernel_has_gntdev_dmabuf(machine):
 
 
 def running_guests(machine):
-    """(GuestConfigs, IDs of all domains or None)"""
+    """(GuestConfigs, why they are not known or "")"""
     status, text = machine.run(["xl", "list", "-l"])
-    guests = []
-    if status == 0:
-        try:
-            guests = [guestconfig.from_libxl(d["domid"], d["config"])
-                      for d in json.loads(text) if d["domid"] != 0]
-        except (ValueError, KeyError, TypeError):
-            pass
+    if status:
+        return [], (text.strip().splitlines() or [f"exit {status}"])[0]
+    try:
+        return [guestconfig.from_libxl(d["domid"], d["config"])
+                for d in json.loads(text) if d["domid"] != 0], ""
+    except (ValueError, KeyError, TypeError, AttributeError) as why:
+        return [], f"not what is expected: {why!r}"
+
+
+def domain_ids(machine):
+    """IDs of all domains, or None."""
     status, text = machine.run(["xl", "list"])
-    ids = re.findall(r"^.+? +(\d+) +\d+ +\d+ +[-a-z]+ +[\d.]+$", text, re.M)
-    return guests, set(map(int, ids)) if status == 0 and ids else None
+    ids = re.findall(r"^.+?\s+(\d+)\s+\d+\s+\d+\s+[-a-z]+\s+[\d.]+\s*$", text, re.M)
+    return set(map(int, ids)) if status == 0 and ids else None
 
 
 def configured_guests(machine, paths):
@@ -154,7 +161,10 @@ def collect_xen(machine, facts):
         return
     facts.xen = colon_lines(text)
     facts.command_line = options(facts.xen.get("xen_commandline", ""))
-    facts.guests, facts.domids = running_guests(machine)
+    facts.guests, why = running_guests(machine)
+    if why:
+        facts.unreadable.append(("xl list -l", why))
+    facts.domids = domain_ids(machine)
     facts.default_maptrack = default_maptrack(machine)
     facts.stale = stale_nodes(machine, facts.domids)
 
@@ -196,10 +206,12 @@ def collect(machine, configs=None):
     collect_renderer(machine, facts)
     if configs is None:
         configs = machine.glob("/etc/xen/*.cfg")
-    more, facts.unreadable = configured_guests(machine, configs)
+    more, wrong = configured_guests(machine, configs)
+    facts.unreadable += wrong
     running = {g.name for g in facts.guests}
     facts.guests += [g for g in more if g.name not in running]
     facts.files = {g.device_model: machine.executable(g.device_model)
                    for g in facts.guests if g.device_model}
+    facts.qemu = next((q for q in QEMUS if machine.executable(q)), facts.qemu)
     facts.logs = [(path, machine.size(path)) for path in machine.glob(LOGS)]
     return facts

@@ -10,7 +10,7 @@ DEVICE = "/sys/bus/xen/devices/hostmem-0"
 MODULE = "/sys/module/xen_hostmem"
 DEBUGFS = "/sys/kernel/debug"
 PROGRAM = "/usr/libexec/xen-hostmem-mtrr"
-RULE = "60-xen-hostmem.rules"
+RULE = "*xen-hostmem*.rules"     # a package may give it another number
 # VIRTIO_GPU_F_…: numbers of feature bits (virtio specification, "GPU Device")
 VIRGL, RESOURCE_BLOB, CONTEXT_INIT = 0, 3, 4
 VENUS = "/usr/share/vulkan/icd.d/virtio_icd*.json"
@@ -89,7 +89,7 @@ def collect(machine):
         facts.mappings = machine.read(path)
     collect_memory_types(machine, facts)
     facts.mtrr_program = machine.executable(PROGRAM)
-    facts.mtrr_rule = any(machine.exists(f"{folder}/udev/rules.d/{RULE}")
+    facts.mtrr_rule = any(machine.glob(f"{folder}/udev/rules.d/{RULE}")
                           for folder in ("/etc", "/usr/lib", "/lib", "/run"))
     facts.venus = bool(machine.glob(VENUS))
     return facts

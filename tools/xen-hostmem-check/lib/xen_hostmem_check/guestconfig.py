@@ -94,8 +94,14 @@ def parse_device(text):
 
 def strings(value):
     """xl takes a string for a list of words, too."""
-    return tuple(value.split()) if isinstance(value, str) else \
-        tuple(str(v) for v in value if not isinstance(v, list))
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(str(v) for v in value if not isinstance(v, list)) \
+        if isinstance(value, list) else ()
+
+
+def string(value):
+    return value if isinstance(value, str) else None
 
 
 def integer(value):
@@ -106,7 +112,7 @@ def from_xlcfg(text, path):
     """The configuration in an xl.cfg. Raises xlcfg.Invalid."""
     cfg = xlcfg.parse(text)
     memory, shadow = integer(cfg.get("memory")), integer(cfg.get("shadow_memory"))
-    stdvga = {0: "cirrus", 1: "stdvga"}.get(cfg.get("stdvga"))
+    stdvga = {0: "cirrus", 1: "stdvga"}.get(integer(cfg.get("stdvga")))
     return GuestConfig(
         name=str(cfg.get("name", path)), place=path,
         type=str(cfg.get("type", "hvm" if cfg.get("builder") == "hvm" else "pv")),
@@ -115,10 +121,10 @@ def from_xlcfg(text, path):
         maptrack_frames=integer(cfg.get("max_maptrack_frames")),
         shadow_kib=None if shadow is None else shadow * units.KIB,
         hap=cfg.get("hap") != 0, dm_restrict=bool(cfg.get("dm_restrict")),
-        device_model=cfg.get("device_model_override"),
-        vga=cfg.get("vga", stdvga), videoram_mib=integer(cfg.get("videoram")),
-        arguments=strings(cfg.get("device_model_args", ())) +
-        strings(cfg.get("device_model_args_hvm", ())))
+        device_model=string(cfg.get("device_model_override")),
+        vga=string(cfg.get("vga", stdvga)), videoram_mib=integer(cfg.get("videoram")),
+        arguments=strings(cfg.get("device_model_args")) +
+        strings(cfg.get("device_model_args_hvm")))
 
 
 def kib(value):
@@ -141,4 +147,4 @@ def from_libxl(domid, config):
         hap=create.get("hap") != "False", dm_restrict=build.get("dm_restrict") == "True",
         device_model=build.get("device_model"), vga=hvm.get("vga", {}).get("kind"),
         videoram_mib=None if video is None else video // 1024,
-        arguments=strings(build.get("extra", ())) + strings(build.get("extra_hvm", ())))
+        arguments=strings(build.get("extra")) + strings(build.get("extra_hvm")))
