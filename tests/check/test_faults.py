@@ -304,9 +304,10 @@ class Faults(unittest.TestCase):
         self.of(FakeDom0, RUNNING, "desktop")
 
     def test_each_check_has_a_fault(self):
-        from xen_hostmem_check import config_checks, dom0_checks, guest_checks
+        from xen_hostmem_check import config_checks, dom0_checks, guest_checks, limit_checks
         never = {"guests", "dom0-kind", "cpu", "venus", "policy", "maps"}   # only notes
-        known = set(dom0_checks.CHECKS.known) | set(config_checks.CHECKS.known)
+        known = {name for part in (dom0_checks, limit_checks, config_checks)
+                 for name in part.CHECKS.known}
         self.assertEqual(known - never, {f[2] for f in DOM0})
         self.assertEqual(set(guest_checks.CHECKS.known) - never, {f[2] for f in GUEST})
 

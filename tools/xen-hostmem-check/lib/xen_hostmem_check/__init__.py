@@ -6,6 +6,7 @@
     guestconfig  a guest's configuration, from xl.cfg or from a running guest
     pci, memtype what Linux says about the window and its memory
     dom0, guest, running   the facts of each mode
-    *_checks     pure functions from facts to findings
+    dom0_checks, limit_checks, config_checks, guest_checks, running_checks
+                 pure functions from facts to findings
     plan         how much to give
     output, main text and JSON, the command line"""

@@ -59,6 +59,11 @@ class Dom0:
     stale: list = field(default_factory=list)       # domains in xenstore that are gone
     logs: list = field(default_factory=list)        # (path, bytes)
 
+    @property
+    def served(self):
+        """The guests to whom memory is to be granted."""
+        return [g for g in self.guests if g.grants]
+
 
 def options(line):
     """A command line, as Xen reads it: the last of the same name counts."""

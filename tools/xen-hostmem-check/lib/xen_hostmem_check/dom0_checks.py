@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is judged about dom0 itself. Facts: dom0.Dom0."""
+"""What is judged about dom0 itself, but for the limits that all guests share. Facts: dom0.Dom0."""
 
 import re
 
-from .finding import Checks, note, ok, problem, unknown
-from .units import dom0_memory as dom0_memory_of
-from .units import (DEFAULT_GRANT_FRAMES, GRANTS_PER_FRAME, KIB, MIB, PAGE, TABLE_SHARE,
-                    divide_up, grant_frames, power_of_two, show)
+from .finding import XEN_LINE, Checks, note, ok, problem, unknown
+from .units import MIB, show
 
 CHECKS = Checks()
 check = CHECKS.check
@@ -16,8 +14,6 @@ TESTED_XEN = (4, 20)
 LOG_LIMIT = 16 * MIB
 # Venus' largest shared memory is 8 MiB; the default of udmabuf is ample for a real GPU.
 DEFAULT_UDMABUF_MIB = 64
-XEN_LINE = "on Xen's command line (Debian: GRUB_CMDLINE_XEN in /etc/default/grub, then " \
-    "update-grub and a reboot)"
 # Vulkan drivers of Mesa, by the kernel's driver of the render node
 ICDS = {"amdgpu": ("radeon",), "i915": ("intel",), "xe": ("intel",), "nouveau": ("nouveau",),
         "nvidia": ("nvidia",), "vgem": ("lvp",)}
@@ -29,11 +25,6 @@ def version(text):
 
 def dotted(numbers):
     return ".".join(map(str, numbers))
-
-
-def served(facts):
-    """The guests to whom memory is to be granted."""
-    return [g for g in facts.guests if g.grants]
 
 
 @check("root")
@@ -67,7 +58,7 @@ def config(facts):
 def guests(facts):
     """There is a guest with host memory at all."""
     names = [f"{g.name} ({show(g.gpu.window)}{', running' if g.running else ''})"
-             for g in served(facts)]
+             for g in facts.served]
     yield ok("guests with host memory: " + ", ".join(names)) if names else \
         note("no guest has a GPU with host memory",
              'device_model_args_hvm = [ "-display", "egl-headless", "-device", '
@@ -146,7 +137,7 @@ def cpu(facts):
 
 def only_gntdev(facts):
     """Whether every guest allows gntdev, and the kernel has it."""
-    found = served(facts)
+    found = facts.served
     return bool(found) and facts.gntdev_dmabuf and all(
         g.gpu.properties.get("xen-hostmem-provider") == "gntdev" for g in found)
 
@@ -211,7 +202,7 @@ def udmabuf_limit(facts):
     limit = facts.udmabuf_limit_mib
     if not facts.udmabuf or limit is None:
         return
-    largest = max((g.gpu.window for g in served(facts)), default=0) // MIB
+    largest = max((g.gpu.window for g in facts.served), default=0) // MIB
     needed = max(DEFAULT_UDMABUF_MIB, largest if software_rendering(facts) else 0)
     if limit >= needed:
         yield ok(f"udmabuf wraps buffers of up to {limit} MiB")
@@ -256,68 +247,6 @@ def vulkan_driver(facts):
         if wanted and not any(icd.startswith(wanted) for icd in facts.icds):
             yield problem(f"dom0 has no Vulkan driver for {node.path} ({node.driver}), only "
                           + ", ".join(facts.icds), "apt install mesa-vulkan-drivers")
-
-
-def table_frames(facts):
-    text = facts.command_line.get("gnttab_max_frames", "")
-    return int(text, 0) if re.fullmatch(r"\d+|0x[0-9a-fA-F]+", text) else DEFAULT_GRANT_FRAMES
-
-
-@check("gnttab-max-frames")
-def gnttab_max_frames(facts):
-    """dom0's grant table holds the windows of all guests, and a quarter of it the largest."""
-    if not facts.xen:
-        return
-    found, frames = served(facts), table_frames(facts)
-    needed = grant_frames([g.wanted for g in found],
-                          [g.wanted for g in found if not g.gpu.size("xen-hostmem-quota")])
-    size = show(frames * GRANTS_PER_FRAME * PAGE)
-    if frames >= needed:
-        yield ok(f"dom0's grant table ({frames} frames) is enough for {size}")
-    else:
-        total = show(sum(g.wanted for g in found))
-        yield problem(f"dom0's grant table ({frames} frames) is enough for {size}, of which one "
-                      f"guest gets a quarter; the windows together have {total}, the largest "
-                      f"{show(max(g.wanted for g in found))}",
-                      f"gnttab_max_frames={power_of_two(needed)} {XEN_LINE}")
-
-
-def module_limit(facts):
-    """Pages of large buffers that xen-dmabuf-grant grants to one guest (dom0/linux/peers.c)."""
-    table = table_frames(facts) * GRANTS_PER_FRAME
-    reserve = facts.parameters.get("reserve") or table // 4
-    return facts.parameters.get("peer_limit") or max(table - table // 32 - reserve, 0) // 2
-
-
-@check("peer-limit")
-def peer_limit(facts):
-    """The module grants one guest as much as QEMU wants to."""
-    if not facts.xen or not facts.module:
-        return
-    limit = module_limit(facts)
-    quarter = table_frames(facts) * GRANTS_PER_FRAME // TABLE_SHARE
-    for guest in served(facts):
-        wanted = divide_up(guest.wanted, PAGE)
-        # Without a quota QEMU goes by the table itself, which gnttab-max-frames judges.
-        if not facts.parameters.get("peer_limit") and not guest.gpu.size("xen-hostmem-quota"):
-            wanted = min(wanted, quarter)
-        if limit < wanted:
-            yield problem(f"xen-dmabuf-grant grants {limit * PAGE // KIB} KiB to one guest; "
-                          f"{guest.name} may want {wanted * PAGE // KIB} KiB",
-                          f"echo {wanted} >/sys/module/xen_dmabuf_grant/parameters/peer_limit, or "
-                          f"a larger gnttab_max_frames= {XEN_LINE}")
-
-
-@check("dom0-memory")
-def dom0_memory(facts):
-    """What guests have mapped is pinned in dom0's memory."""
-    total = sum(g.wanted for g in served(facts))
-    memory = facts.memory_kib * KIB
-    if 0 < memory < dom0_memory_of(total):
-        yield problem(f"the windows of all guests ({show(total)}) may pin more than three quarters "
-                      f"of dom0's memory ({memory // MIB} MiB)",
-                      f"dom0_mem={divide_up(dom0_memory_of(total), MIB)}M or more {XEN_LINE}, or "
-                      "smaller windows; see xen-hostmem-check --plan")
 
 
 @check("stale-nodes")

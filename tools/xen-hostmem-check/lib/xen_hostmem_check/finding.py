@@ -5,6 +5,9 @@ any number of findings, all under the check's name."""
 from dataclasses import dataclass
 
 OK, NOTE, PROBLEM, UNKNOWN = "ok", "note", "problem", "unknown"
+# Where an option of Xen's belongs; for advice.
+XEN_LINE = "on Xen's command line (Debian: GRUB_CMDLINE_XEN in /etc/default/grub, then " \
+    "update-grub and a reboot)"
 
 
 @dataclass(frozen=True)

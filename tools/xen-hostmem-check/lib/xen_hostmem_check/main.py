@@ -6,8 +6,8 @@ import json
 import sys
 from dataclasses import asdict
 
-from . import (config_checks, dom0, dom0_checks, guest, guest_checks, monitor, output, plan,
-               running_checks)
+from . import (config_checks, dom0, dom0_checks, guest, guest_checks, limit_checks, monitor,
+               output, plan, running_checks)
 from .finding import UNKNOWN, Finding
 from .machine import Machine
 
@@ -82,7 +82,8 @@ def examine(machine, options):
     mode = options.mode or mode_of(machine)
     if mode == "dom0":
         facts = dom0.collect(machine, options.config)
-        return mode, dom0_checks.CHECKS.run(facts) + config_checks.CHECKS.run(facts)
+        return mode, [f for part in (dom0_checks, limit_checks, config_checks)
+                      for f in part.CHECKS.run(facts)]
     if mode == "guest":
         return mode, guest_checks.CHECKS.run(guest.collect(machine))
     return "none", [Finding("xen", UNKNOWN, "this machine does not run on Xen",

@@ -2,8 +2,7 @@
 """What is judged about a running guest. Facts: monitor.Running. A blob that is trapped is reported
 under its reason (XenHostmemReason in qapi/xen-hostmem.json)."""
 
-from .dom0_checks import XEN_LINE
-from .finding import NOTE, OK, PROBLEM, UNKNOWN, Finding
+from .finding import NOTE, OK, PROBLEM, UNKNOWN, XEN_LINE, Finding
 
 LOAD_EARLY = "; if QEMU does not run as root, before the guest is started"
 MODULE = "modprobe xen-dmabuf-grant  in dom0" + LOAD_EARLY
