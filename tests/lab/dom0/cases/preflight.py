@@ -44,7 +44,7 @@ def parsed(status, output):
 
 def examine(arguments=""):
     """What the program says in dom0."""
-    output = dom0.sh(f"{RUN}/xen-hostmem-check --json {arguments}; echo; echo $?", check=False)
+    output = dom0.sh(f"{RUN}/xen-hostmem-check --json {arguments}; echo $?", 120, False)
     text, _newline, status = output.rstrip().rpartition("\n")
     return parsed(int(status), text)
 
