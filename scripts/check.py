@@ -25,12 +25,13 @@ LIMIT = 180             # seconds for one program
 LONG_LIMIT = 1800       # for one that may download or compile much
 
 # Upstream's tests of the code that we hook into, beside our own.
-QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/display-vga-test",
+QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/virtio-gpu-guest-blob-test",
+          "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
 # Built here only: they stand on shims of QEMU's and Linux' headers.
-OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota",
+OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota", "backing",
                "render-server", "guest-driver")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
               "tests/unit/test-xen-mapcache",

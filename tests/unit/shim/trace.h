@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trace events of virtio-gpu-xen-blob.c, for a build without QEMU. */
+/* The trace events of tested files, for a build without QEMU */
 #ifndef SHIM_TRACE_H
 #define SHIM_TRACE_H
 
@@ -7,5 +7,7 @@
 #define trace_virtio_gpu_xen_renderer_map(res, ret)
 #define trace_virtio_gpu_xen_settled(res, result)
 #define trace_virtio_gpu_xen_unmap(res)
+
+#define trace_virtio_gpu_backing(entries, size, how)
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The part of log.h that virtio-gpu-xen-blob.c uses, without QEMU */
+/* The part of log.h that is used, without QEMU */
 #ifndef QEMU_LOG_H
 #define QEMU_LOG_H
 

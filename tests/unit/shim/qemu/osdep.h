@@ -15,7 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <glib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
 

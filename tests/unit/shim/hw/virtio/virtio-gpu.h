@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts of virtio-gpu.h that virtio-gpu-xen-blob.c uses, without QEMU */
+/* The parts of virtio-gpu.h that tested files use, without QEMU */
 #ifndef HW_VIRTIO_GPU_H
 #define HW_VIRTIO_GPU_H
 
@@ -24,6 +24,9 @@ typedef struct Error Error;
 
 struct virtio_gpu_simple_resource {
     uint32_t resource_id;
+    uint64_t *addrs;
+    struct iovec *iov;
+    unsigned int iov_cnt;
     uint64_t blob_size;
     QTAILQ_ENTRY(virtio_gpu_simple_resource) next;
 };
@@ -37,6 +40,8 @@ struct virtio_gpu_ctrl_command {
 };
 
 typedef struct VirtIOGPU {
+    uint64_t conf_max_hostmem;
+    struct VirtIOGPUBackings *backings;
     bool processing_cmdq;
     QEMUBH *ctrl_bh;
     QTAILQ_HEAD(, virtio_gpu_ctrl_command) cmdq;

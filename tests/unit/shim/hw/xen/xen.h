@@ -8,4 +8,6 @@
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 #endif
 
+extern uint32_t xen_domid;
+
 #endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: on Xen, map the backing of a resource as one piece
+ *
+ * Otherwise each entry of a backing is a mapping of its own in the map cache,
+ * and Linux gives a frame of 1920 x 1080 more than a thousand entries. A
+ * foreign mapping takes any list of guest frames, so that the pieces lie side
+ * by side, and a blob can be shown without being copied.
+ *
+ * All numbers are the guest's. They are checked before anything is allocated,
+ * and the sum of the entries is no more than the guest's RAM, so that the
+ * loops below end. What passes but cannot be mapped here is left to the caller.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/log.h"
+#include "qemu/report-limit.h"
+#include "hw/display/virtio-gpu-backing.h"
+#include "hw/virtio/virtio-gpu.h"
+#include "hw/xen/xen_backend_ops.h"
+#include "trace.h"
+
+#define PAGE_BYTES      4096ull
+#define PAGE_OF(addr)   ((addr) / PAGE_BYTES)
+#define IN_PAGE(addr)   ((addr) % PAGE_BYTES)
+/* An x86 page table entry has 40 bits for the frame: beyond, it is another. */
+#define FRAMES          (1ull << 40)
+
+struct VirtIOGPUBackings {
+    GHashTable *by_iov;         /* iov -> VirtIOGPUGuestMemory, one reference */
+    uint64_t bytes;             /* mapped by those */
+};
+
+/* A backing while it is examined */
+typedef struct Request {
+    VirtIOGPU *g;
+    const struct virtio_gpu_mem_entry *entries;
+    uint32_t nr_entries;
+    uint64_t bytes;             /* the sum of the entries */
+    uint64_t nr_pages;
+    xen_pfn_t *frames;
+    uint64_t nr_frames;         /* found so far */
+    bool refused;
+    char *why;                  /* it is not mapped as one piece; or NULL */
+} Request;
+
+static uint64_t entry_addr(const Request *q, uint32_t n)
+{
+    return le64_to_cpu(q->entries[n].addr);
+}
+
+static uint32_t entry_length(const Request *q, uint32_t n)
+{
+    return le32_to_cpu(q->entries[n].length);
+}
+
+/* The first reason counts. */
+static void G_GNUC_PRINTF(2, 3) say_why(Request *q, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!q->why) {
+        va_start(ap, fmt);
+        q->why = g_strdup_vprintf(fmt, ap);
+        va_end(ap);
+    }
+}
+
+static void refuse(Request *q, const char *what, uint64_t addr)
+{
+    q->refused = true;
+    say_why(q, "%s at 0x%" PRIx64, what, addr);
+}
+
+/* Side by side, the entries' pages have neither gap nor overlap. */
+static bool joins(const Request *q, uint32_t n)
+{
+    uint64_t addr = entry_addr(q, n);
+
+    return (n == 0 || !IN_PAGE(addr)) &&
+           (n + 1 == q->nr_entries || !IN_PAGE(addr + entry_length(q, n)));
+}
+
+static void add_up(Request *q)
+{
+    uint64_t most = virtio_gpu_backing_ram_size();
+
+    for (uint32_t n = 0; n < q->nr_entries && !q->refused; n++) {
+        uint64_t addr = entry_addr(q, n), length = entry_length(q, n);
+
+        q->bytes += length;
+        if (!length) {
+            refuse(q, "an entry of no bytes", addr);
+        } else if (addr + (length - 1) < addr) {
+            refuse(q, "an entry that wraps around", addr);
+        } else if (q->bytes > most) {
+            refuse(q, "more memory than the guest has", addr);
+        } else if (!joins(q, n)) {
+            say_why(q, "the entries of the backing are not whole pages");
+        }
+    }
+    q->nr_pages = DIV_ROUND_UP(IN_PAGE(entry_addr(q, 0)) + q->bytes,
+                               PAGE_BYTES);
+}
+
+static void check_limit(Request *q)
+{
+    uint64_t used = q->g->backings ? q->g->backings->bytes : 0;
+    uint64_t limit = q->g->conf_max_hostmem;
+
+    if (used > limit || q->nr_pages > PAGE_OF(limit - used)) {
+        say_why(q, "%" PRIu64 " KiB are mapped, and max_hostmem is %" PRIu64
+                " KiB", used / 1024, limit / 1024);
+    }
+}
+
+/* @bytes of the guest's RAM, which begin an entry or a page */
+static void add_frames(Request *q, uint64_t physical, uint64_t bytes)
+{
+    uint64_t end = PAGE_OF(physical + bytes - 1);
+
+    for (uint64_t page = PAGE_OF(physical); page <= end && !q->why; page++) {
+        if (page >= FRAMES) {
+            refuse(q, "no frame", page * PAGE_BYTES);
+        } else if (q->nr_frames == q->nr_pages) {
+            say_why(q, "the backing lies in parts of pages");
+        } else {
+            q->frames[q->nr_frames++] = page;
+        }
+    }
+}
+
+static void find_frames(Request *q, uint64_t addr, uint64_t length)
+{
+    uint64_t bytes, physical;
+
+    for (uint64_t done = 0; done < length && !q->refused; done += bytes) {
+        bytes = length - done;
+        switch (virtio_gpu_backing_find_ram(q->g, addr + done, &bytes,
+                                            &physical)) {
+        case VIRTIO_GPU_RAM_GUEST:
+            if (!q->why && (IN_PAGE(physical) != IN_PAGE(addr + done) ||
+                            (done && IN_PAGE(physical)))) {
+                say_why(q, "the backing lies in parts of pages");
+            }
+            add_frames(q, physical, bytes);
+            break;
+        case VIRTIO_GPU_RAM_OTHER:
+            say_why(q, "0x%" PRIx64 " is memory of another kind", addr + done);
+            break;
+        default:
+            refuse(q, "no memory", addr + done);
+            break;
+        }
+    }
+}
+
+/* Examines all entries, whether they can be mapped as one piece or not. */
+static void examine(Request *q)
+{
+    add_up(q);
+    if (q->refused) {
+        return;
+    }
+    check_limit(q);
+    if (!q->why) {
+        q->frames = g_try_new(xen_pfn_t, q->nr_pages);
+        if (!q->frames) {
+            say_why(q, "there is no memory for a list of frames");
+        }
+    }
+    for (uint32_t n = 0; n < q->nr_entries && !q->refused; n++) {
+        find_frames(q, entry_addr(q, n), entry_length(q, n));
+    }
+    if (!q->why && q->nr_frames != q->nr_pages) {
+        say_why(q, "the backing lies in parts of pages");
+    }
+}
+
+static void unmap_frames(VirtIOGPUGuestMemory *memory)
+{
+    qemu_xen_foreignmem_unmap(memory->base, PAGE_OF(memory->size));
+}
+
+/* Only to be read: the device shows what the guest has drawn. */
+static VirtIOGPUGuestMemory *map_frames(Request *q)
+{
+    g_autofree int *errors = g_try_new0(int, q->nr_pages);
+    VirtIOGPUGuestMemory *memory;
+    void *base;
+
+    if (!errors) {
+        say_why(q, "there is no memory for a list of errors");
+        return NULL;
+    }
+    base = qemu_xen_foreignmem_map(xen_domid, NULL, PROT_READ, q->nr_pages,
+                                   q->frames, errors);
+    if (!base) {
+        say_why(q, "Xen does not map it: %s", strerror(errno));
+        return NULL;
+    }
+    for (uint64_t n = 0; n < q->nr_pages; n++) {
+        if (errors[n]) {
+            say_why(q, "Xen does not map frame 0x%" PRIx64 ": %s",
+                    (uint64_t)q->frames[n], strerror(abs(errors[n])));
+            qemu_xen_foreignmem_unmap(base, q->nr_pages);
+            return NULL;
+        }
+    }
+    memory = g_atomic_rc_box_new0(VirtIOGPUGuestMemory);
+    memory->base = base;
+    memory->data = (uint8_t *)base + IN_PAGE(entry_addr(q, 0));
+    memory->size = q->nr_pages * PAGE_BYTES;
+    memory->release = unmap_frames;
+    return memory;
+}
+
+static void keep(VirtIOGPU *g, struct iovec *iov, VirtIOGPUGuestMemory *memory)
+{
+    if (!g->backings) {
+        g->backings = g_new0(struct VirtIOGPUBackings, 1);
+        g->backings->by_iov = g_hash_table_new(NULL, NULL);
+    }
+    g_hash_table_insert(g->backings->by_iov, iov, memory);
+    g->backings->bytes += memory->size;
+}
+
+/* As the caller would have it from mapping each entry */
+static struct iovec *describe(const Request *q, uint8_t *at)
+{
+    struct iovec *iov = g_new(struct iovec, q->nr_entries);
+
+    for (uint32_t n = 0; n < q->nr_entries; n++) {
+        iov[n].iov_base = at;
+        iov[n].iov_len = entry_length(q, n);
+        at += iov[n].iov_len;
+    }
+    return iov;
+}
+
+static uint64_t *addresses(const Request *q)
+{
+    uint64_t *addr = g_new(uint64_t, q->nr_entries);
+
+    for (uint32_t n = 0; n < q->nr_entries; n++) {
+        addr[n] = entry_addr(q, n);
+    }
+    return addr;
+}
+
+static void report(const Request *q)
+{
+    static ReportLimit limit = { .what = "virtio-gpu: backings in pieces" };
+
+    trace_virtio_gpu_backing(q->nr_entries, q->bytes, q->why ?: "one piece");
+    if (q->refused) {
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "virtio-gpu: a backing is refused: %s\n", q->why);
+    } else if (q->why) {
+        warn_report_limited(&limit, "virtio-gpu: %" PRIu64 " KiB of guest "
+                            "memory are not mapped as one piece: %s",
+                            q->bytes / 1024, q->why);
+    }
+}
+
+int virtio_gpu_backing_map(VirtIOGPU *g,
+                           const struct virtio_gpu_mem_entry *entries,
+                           uint32_t nr_entries, uint64_t **addr,
+                           struct iovec **iov, uint32_t *niov)
+{
+    VirtIOGPUGuestMemory *memory = NULL;
+    Request q = {
+        .g = g,
+        .entries = entries,
+        .nr_entries = nr_entries,
+    };
+
+    if (!nr_entries || !virtio_gpu_backing_wanted(g)) {
+        return VIRTIO_GPU_BACKING_IN_PIECES;
+    }
+    examine(&q);
+    if (!q.why) {
+        memory = map_frames(&q);
+    }
+    report(&q);
+    if (memory) {
+        *iov = describe(&q, memory->data);
+        *niov = nr_entries;
+        if (addr) {
+            *addr = addresses(&q);
+        }
+        keep(g, *iov, memory);
+    }
+    g_free(q.frames);
+    g_free(q.why);
+    return memory ? 0 : q.refused ? -EINVAL : VIRTIO_GPU_BACKING_IN_PIECES;
+}
+
+uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
+                                    struct virtio_gpu_simple_resource *res)
+{
+    uint32_t nr = res->iov_cnt;
+    g_autofree struct virtio_gpu_mem_entry *entries =
+        g_try_new(struct virtio_gpu_mem_entry, nr);
+    struct iovec *iov;
+
+    if (!entries) {
+        return 0;
+    }
+    for (uint32_t n = 0; n < nr; n++) {
+        entries[n].addr = cpu_to_le64(res->addrs[n]);
+        entries[n].length = cpu_to_le32(res->iov[n].iov_len);
+    }
+    if (virtio_gpu_backing_map(g, entries, nr, NULL, &iov, &nr)) {
+        return 0;
+    }
+    g_free(res->iov);
+    res->iov = iov;
+    return nr;
+}
+
+bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov)
+{
+    VirtIOGPUGuestMemory *memory;
+
+    if (!iov || !g->backings) {
+        return false;
+    }
+    memory = g_hash_table_lookup(g->backings->by_iov, iov);
+    if (!memory) {
+        return false;
+    }
+    g_hash_table_remove(g->backings->by_iov, iov);
+    g->backings->bytes -= memory->size;
+    if (!g_hash_table_size(g->backings->by_iov)) {
+        g_hash_table_destroy(g->backings->by_iov);
+        g_clear_pointer(&g->backings, g_free);
+    }
+    virtio_gpu_guest_memory_unref(memory);
+    g_free(iov);
+    return true;
+}
+
+VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
+                                                const struct iovec *iov)
+{
+    VirtIOGPUGuestMemory *memory = g->backings ?
+        g_hash_table_lookup(g->backings->by_iov, iov) : NULL;
+
+    return memory ? virtio_gpu_guest_memory_ref(memory) : NULL;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: memory of the guest behind resources
+ *
+ * A backing is a list of pieces of guest memory. To show a blob, the device
+ * needs them as one piece. There are several ways to get that, tried in turn:
+ * see virtio-gpu-guest-blob.c. On Xen the backing itself is mapped as one
+ * piece: see virtio-gpu-backing.c.
+ */
+#ifndef HW_VIRTIO_GPU_GUEST_MEMORY_H
+#define HW_VIRTIO_GPU_GUEST_MEMORY_H
+
+typedef struct VirtIOGPU VirtIOGPU;
+struct virtio_gpu_framebuffer;
+struct virtio_gpu_mem_entry;
+struct virtio_gpu_rect;
+struct virtio_gpu_simple_resource;
+
+/*
+ * One piece of memory. Counted (g_atomic_rc_box), since a display may still
+ * read a picture when the guest has destroyed the resource.
+ */
+typedef struct VirtIOGPUGuestMemory {
+    uint8_t *data;              /* where the backing begins */
+    uint64_t size;              /* of what release() gives back, in bytes */
+    bool copied;                /* not the guest's own pages */
+    void (*release)(struct VirtIOGPUGuestMemory *memory);
+    void *base;                 /* for release() */
+} VirtIOGPUGuestMemory;
+
+VirtIOGPUGuestMemory *
+virtio_gpu_guest_memory_ref(VirtIOGPUGuestMemory *memory);
+void virtio_gpu_guest_memory_unref(VirtIOGPUGuestMemory *memory);
+
+/* virtio-gpu-backing.c */
+
+#define VIRTIO_GPU_BACKING_IN_PIECES    1
+
+/**
+ * virtio_gpu_backing_map: check the entries of a backing and map them as one
+ * piece, on Xen
+ *
+ * Returns 0 with *@iov, *@niov and, unless @addr is NULL, *@addr set, an
+ * element for each entry; %VIRTIO_GPU_BACKING_IN_PIECES if the caller has to
+ * map each entry; or a negative errno if the guest must be refused. @entries
+ * is a copy that the guest cannot change, little-endian.
+ */
+int virtio_gpu_backing_map(VirtIOGPU *g,
+                           const struct virtio_gpu_mem_entry *entries,
+                           uint32_t nr_entries, uint64_t **addr,
+                           struct iovec **iov, uint32_t *niov);
+
+/**
+ * virtio_gpu_backing_restore: the same for a resource that was migrated, of
+ * which @res has the addresses and the lengths
+ *
+ * Returns the number of entries that are mapped, which is all of them or 0.
+ */
+uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
+                                    struct virtio_gpu_simple_resource *res);
+
+/**
+ * virtio_gpu_backing_unmap: undo virtio_gpu_backing_map(), and free @iov
+ *
+ * Returns false if @iov is not from there.
+ */
+bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov);
+
+/**
+ * virtio_gpu_backing_memory: a new reference to the one piece that @iov was
+ * mapped as, or NULL
+ */
+VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
+                                                const struct iovec *iov);
+
+/* virtio-gpu-guest-blob.c */
+
+/** virtio_gpu_guest_blob_available: can blobs of guest memory be shown? */
+bool virtio_gpu_guest_blob_available(void);
+
+/**
+ * virtio_gpu_guest_blob_init: make one piece of the backing of a blob
+ *
+ * Does nothing for what is not a blob, has no backing, or has been here.
+ * Returns false, with a line in the log, if there is no way to do so.
+ */
+bool virtio_gpu_guest_blob_init(VirtIOGPU *g,
+                                struct virtio_gpu_simple_resource *res);
+
+/**
+ * virtio_gpu_guest_blob_fini: undo this, before the backing is unmapped
+ *
+ * Scanouts that show the blob are disabled.
+ */
+void virtio_gpu_guest_blob_fini(VirtIOGPU *g,
+                                struct virtio_gpu_simple_resource *res);
+
+/**
+ * virtio_gpu_guest_blob_cursor: prepare a resource to be read as a cursor
+ *
+ * Returns false if there is nothing to be read.
+ */
+bool virtio_gpu_guest_blob_cursor(VirtIOGPU *g,
+                                  struct virtio_gpu_simple_resource *res);
+
+/**
+ * virtio_gpu_guest_blob_flush: bring up to date what the scanouts show in @r
+ *
+ * Returns true if they may show the dma-buf itself, false if they show a
+ * surface, or if the resource is not a blob.
+ */
+bool virtio_gpu_guest_blob_flush(VirtIOGPU *g,
+                                 struct virtio_gpu_simple_resource *res,
+                                 const struct virtio_gpu_rect *r);
+
+/**
+ * virtio_gpu_guest_blob_scanout: show a blob that has no dma-buf
+ *
+ * Returns false, and sets *@error, if @fb is not within the blob.
+ */
+bool virtio_gpu_guest_blob_scanout(VirtIOGPU *g, uint32_t scanout_id,
+                                   struct virtio_gpu_simple_resource *res,
+                                   struct virtio_gpu_framebuffer *fb,
+                                   struct virtio_gpu_rect *r, uint32_t *error);
+
+#endif
