@@ -16,7 +16,8 @@ mkdir -p "$tree/bin" "$modules"
 cp "$here/init" "$tree/"
 cp "$here/spawn" "$here/in-system" "$tree/bin/"
 cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/rawgpu" \
-    "$build/tools/rawfront" "$build/tools/keeper" "$build/tools/misuse" "$tree/bin/"
+    "$build/tools/kmsdraw" "$build/tools/rawfront" "$build/tools/keeper" \
+    "$build/tools/misuse" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \

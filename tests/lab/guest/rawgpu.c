@@ -18,6 +18,9 @@
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
  * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
+ * rawgpu backings: of a plain virtio-gpu with blob=on and a window, have guest
+ *     memory shown that is not there, not whole pages, or given back to Xen;
+ *     xen-privcmd must be loaded
  *
  * hoard and sizes keep their blobs until a line is read.
  *
@@ -37,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -47,6 +51,12 @@
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+
+/* In place of the oldest one, whose handles are plain pointers */
+#define __XEN_INTERFACE_VERSION__ 0x00040e00
+#include <xen/xen.h>
+#include <xen/memory.h>
+#include <xen/sys/privcmd.h>
 
 #define PAGE            4096u
 #define QUEUE_SIZE      64u
@@ -62,6 +72,7 @@
 #define ANSWER_MS       60000
 #define HOSTILE_MS      5000
 #define IN_BLOB_MS      30000   /* QEMU copies 8 octets at a time */
+#define WINDOW_BAR      4
 
 struct page {
     uint8_t *at;
@@ -286,14 +297,14 @@ static void forget_queue(void)
     gpu.common->device_status = 0;
 }
 
+static uint32_t wanted[] = {
+    1 << VIRTIO_GPU_F_VIRGL | 1 << VIRTIO_GPU_F_RESOURCE_BLOB |
+    1 << VIRTIO_GPU_F_CONTEXT_INIT,
+    1 << (VIRTIO_F_VERSION_1 - 32),
+};
+
 static void negotiate(void)
 {
-    static const uint32_t wanted[] = {
-        1 << VIRTIO_GPU_F_VIRGL | 1 << VIRTIO_GPU_F_RESOURCE_BLOB |
-        1 << VIRTIO_GPU_F_CONTEXT_INIT,
-        1 << (VIRTIO_F_VERSION_1 - 32),
-    };
-
     gpu.common->device_status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
     gpu.common->device_status |= VIRTIO_CONFIG_S_DRIVER;
     for (unsigned int i = 0; i < 2; i++) {
@@ -303,7 +314,8 @@ static void negotiate(void)
         missing = wanted[i] & ~gpu.common->device_feature;
         if (missing) {
             die("the device does not offer 0x%x of feature word %u (is it "
-                "virtio-gpu-gl, with blob=on?)", missing, i);
+                "virtio-gpu with blob=on, and -gl where that is needed?)", missing,
+                i);
         }
         gpu.common->guest_feature_select = i;
         gpu.common->guest_feature = wanted[i];
@@ -902,7 +914,6 @@ static uint8_t *map_window(size_t bytes)
 
 static void run_in_blob(unsigned int kib)
 {
-    enum { WINDOW_BAR = 4 };
     const struct virtio_gpu_ctrl_hdr get = {
         .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
     };
@@ -934,6 +945,254 @@ static void run_in_blob(unsigned int kib)
         start_again();
     }
     printf("%s}\n", alive() ? "true" : "false");
+}
+
+/*
+ * Blobs of guest memory, which a plain virtio-gpu shows. The picture has 64 x 64
+ * pixels and fills so many pages.
+ */
+#define SHOWN_PIXELS    64
+#define SHOWN_BYTES     (SHOWN_PIXELS * SHOWN_PIXELS * 4u)
+#define SHOWN_PAGES     (SHOWN_BYTES / PAGE)
+#define MOST_ENTRIES    250     /* fit the page of the request */
+
+static uint32_t create_backed(uint32_t id, uint64_t bytes,
+                              const struct virtio_gpu_mem_entry *entry,
+                              uint32_t n)
+{
+    struct {
+        struct virtio_gpu_resource_create_blob head;
+        struct virtio_gpu_mem_entry entry[MOST_ENTRIES];
+    } create = {
+        .head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+        .head.resource_id = id,
+        .head.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST,
+        .head.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
+        .head.nr_entries = n,
+        .head.size = bytes,
+    };
+
+    memcpy(create.entry, entry, n * sizeof(*entry));
+    return command(&create, sizeof(create.head) + n * sizeof(*entry));
+}
+
+static uint32_t show_blob(uint32_t id)
+{
+    const struct virtio_gpu_set_scanout_blob set = {
+        .hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
+        .r.width = SHOWN_PIXELS,
+        .r.height = SHOWN_PIXELS,
+        .resource_id = id,
+        .width = SHOWN_PIXELS,
+        .height = SHOWN_PIXELS,
+        .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+        .strides[0] = SHOWN_PIXELS * 4,
+    };
+
+    return command(&set, sizeof(set));
+}
+
+static uint32_t flush_blob(uint32_t id)
+{
+    const struct virtio_gpu_resource_flush flush = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+        .resource_id = id,
+        .r.width = SHOWN_PIXELS,
+        .r.height = SHOWN_PIXELS,
+    };
+
+    return command(&flush, sizeof(flush));
+}
+
+static void ok(uint32_t type, const char *what)
+{
+    expect(type, VIRTIO_GPU_RESP_OK_NODATA, what);
+}
+
+/* Pages of ours, as entries in no order */
+static void shown_pages(struct page page[SHOWN_PAGES],
+                        struct virtio_gpu_mem_entry entry[SHOWN_PAGES])
+{
+    for (unsigned int n = 0; n < SHOWN_PAGES; n++) {
+        page[n] = new_page();
+        memset(page[n].at, 0x11 * (n + 1), PAGE);
+        entry[SHOWN_PAGES - 1 - n] = (struct virtio_gpu_mem_entry) {
+            .addr = page[n].address,
+            .length = PAGE,
+        };
+    }
+}
+
+/* Returns how many are refused, which must be all. */
+static unsigned int refused_backings(uint64_t good)
+{
+    const struct {
+        const char *name;
+        uint64_t addr;
+        uint32_t length, n;
+    } cases[] = {
+        { "no bytes", good, 0, 1 },
+        { "a window", bar_address(WINDOW_BAR), PAGE, 1 },
+        { "registers of the device", gpu.status_address & -PAGE, PAGE, 1 },
+        { "the local APIC", 0xfee00000, PAGE, 1 },
+        { "VGA's hole", 0xa0000, PAGE, 1 },
+        { "from RAM into VGA's hole", 0x9f000, 2 * PAGE, 1 },
+        { "Xen's own pages", 0xfeffc000, PAGE, 1 },
+        { "after the RAM", 0x80000000, PAGE, 1 },
+        { "above 4 GiB", 1ull << 36, PAGE, 1 },
+        { "frame 2^40, which looks like frame 0", 1ull << 52, PAGE, 1 },
+        { "the same, a good page", 1ull << 52 | good, PAGE, 1 },
+        { "the last page of all", -(uint64_t)PAGE, PAGE, 1 },
+        { "wraps around", -(uint64_t)PAGE, 2 * PAGE, 1 },
+        { "4 GiB", 0x100000, -PAGE, 1 },
+        { "4 GiB, many times", 0x100000, -PAGE, MOST_ENTRIES },
+        { "half of the RAM, many times", 0x1000000, 0x18000000, MOST_ENTRIES },
+    };
+    struct virtio_gpu_mem_entry entry[MOST_ENTRIES];
+    unsigned int refused = 0;
+
+    for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        double start = now_ms();
+        uint32_t type;
+
+        for (unsigned int n = 0; n < cases[i].n; n++) {
+            entry[n].addr = cases[i].addr;
+            entry[n].length = cases[i].length;
+            entry[n].padding = 0;
+        }
+        type = create_backed(1, PAGE, entry, cases[i].n);
+        if (type < VIRTIO_GPU_RESP_ERR_UNSPEC || !alive() ||
+            now_ms() - start > HOSTILE_MS) {
+            die("%s: the answer is 0x%x, after %.0f ms", cases[i].name, type,
+                now_ms() - start);
+        }
+        refused++;
+    }
+    return refused;
+}
+
+/* What is not whole pages, or the same page again, is shown all the same. */
+static void odd_backings(uint64_t good)
+{
+    struct virtio_gpu_mem_entry same[SHOWN_PAGES], odd[2 * SHOWN_PAGES];
+
+    for (unsigned int n = 0; n < SHOWN_PAGES; n++) {
+        same[n] = (struct virtio_gpu_mem_entry) { .addr = good, .length = PAGE };
+    }
+    for (unsigned int n = 0; n < 2 * SHOWN_PAGES; n++) {
+        odd[n] = (struct virtio_gpu_mem_entry) {
+            .addr = good + n,
+            .length = PAGE / 2,
+        };
+    }
+    ok(create_backed(1, SHOWN_BYTES, same, SHOWN_PAGES), "a page many times");
+    ok(show_blob(1), "showing a page many times");
+    ok(create_backed(2, SHOWN_BYTES, odd, 2 * SHOWN_PAGES), "parts of pages");
+    ok(show_blob(2), "showing parts of pages");
+    ok(flush_blob(2), "flushing parts of pages");
+    ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0), "UNREF of 1");
+    ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 2, 0), "UNREF of 2");
+}
+
+static void memory_op(int privcmd, unsigned int op, uint64_t address)
+{
+    static struct {
+        xen_memory_reservation_t reservation;
+        xen_pfn_t frame;
+    } *shared;
+    privcmd_hypercall_t call = { .op = __HYPERVISOR_memory_op };
+    long done;
+
+    if (!shared) {
+        shared = (void *)new_page().at;
+    }
+    shared->frame = address / PAGE;
+    shared->reservation = (xen_memory_reservation_t) {
+        .nr_extents = 1,
+        .domid = DOMID_SELF,
+    };
+    set_xen_guest_handle(shared->reservation.extent_start, &shared->frame);
+    call.arg[0] = op;
+    call.arg[1] = (uintptr_t)&shared->reservation;
+    done = ioctl(privcmd, IOCTL_PRIVCMD_HYPERCALL, &call);
+    if (done != 1) {
+        die("memory operation %u: %ld, %s", op, done, strerror(errno));
+    }
+}
+
+/* Gives pages back to Xen while they are shown, and shows others that are gone. */
+static void pages_given_back(void)
+{
+    int privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+    struct virtio_gpu_mem_entry entry[SHOWN_PAGES];
+    struct page page[SHOWN_PAGES];
+    uint32_t type;
+
+    if (privcmd < 0) {
+        die("/dev/xen/privcmd: %s", strerror(errno));
+    }
+    shown_pages(page, entry);
+    ok(create_backed(1, SHOWN_BYTES, entry, SHOWN_PAGES), "pages to give back");
+    ok(show_blob(1), "showing pages to give back");
+    for (unsigned int n = 0; n < SHOWN_PAGES; n++) {
+        memory_op(privcmd, XENMEM_decrease_reservation, page[n].address);
+    }
+    ok(flush_blob(1), "flushing pages that were given back");
+    type = create_backed(2, SHOWN_BYTES, entry, SHOWN_PAGES);
+    if (type < VIRTIO_GPU_RESP_ERR_UNSPEC) {
+        die("pages that are gone: the answer is 0x%x", type);
+    }
+    ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0), "UNREF of what is gone");
+    for (unsigned int n = 0; n < SHOWN_PAGES; n++) {
+        memory_op(privcmd, XENMEM_populate_physmap, page[n].address);
+        memset(page[n].at, 0, PAGE);
+    }
+    close(privcmd);
+}
+
+/* Resets with blobs that are shown, or have had their backing detached */
+static unsigned int resets_with_backings(void)
+{
+    enum { ROUNDS = 30, BLOBS = 20 };
+    struct virtio_gpu_mem_entry entry[SHOWN_PAGES];
+    struct page page[SHOWN_PAGES];
+
+    shown_pages(page, entry);
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        for (unsigned int id = 1; id <= BLOBS; id++) {
+            ok(create_backed(id, SHOWN_BYTES, entry, SHOWN_PAGES), "a blob");
+            if (id % 3 == 0) {
+                ok(show_blob(id), "showing a blob");
+            }
+            if (id % 4 == 0) {
+                ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, id, 0),
+                   "DETACH_BACKING");
+            }
+        }
+        ok(show_blob(1), "showing the first blob");
+        reset();
+        start_again();
+    }
+    return ROUNDS;
+}
+
+static void run_backings(void)
+{
+    struct page good = new_page();
+    unsigned int refused = refused_backings(good.address);
+    struct virtio_gpu_mem_entry entry[SHOWN_PAGES];
+    struct page page[SHOWN_PAGES];
+    unsigned int resets;
+
+    odd_backings(good.address);
+    pages_given_back();
+    resets = resets_with_backings();
+    shown_pages(page, entry);
+    ok(create_backed(1, SHOWN_BYTES, entry, SHOWN_PAGES), "the last blob");
+    ok(show_blob(1), "showing the last blob");
+    printf("{\"refused\": %u, \"resets\": %u, \"alive\": %s, \"pixels\": %u}\n",
+           refused, resets, alive() ? "true" : "false", SHOWN_PIXELS);
+    wait_for_line();
 }
 
 int main(int argc, char **argv)
@@ -972,6 +1231,10 @@ int main(int argc, char **argv)
         start();
         run_fight(number(argv[2], MOST_SECONDS), number(argv[3], MOST_BLOBS),
                   (uint64_t)number(argv[4], MOST_KIB) << 10);
+    } else if (argc == 2 && !strcmp(name, "backings")) {
+        wanted[0] = 1 << VIRTIO_GPU_F_RESOURCE_BLOB;
+        start();
+        run_backings();
     } else {
         fprintf(stderr, "usage: rawgpu answer-into-device\n"
                         "       rawgpu flood COUNT\n"
@@ -982,7 +1245,8 @@ int main(int argc, char **argv)
                         "       rawgpu reset-backed COUNT\n"
                         "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"
-                        "       rawgpu fight SECONDS COUNT KIB\n");
+                        "       rawgpu fight SECONDS COUNT KIB\n"
+                        "       rawgpu backings\n");
         return 2;
     }
     /* Before the reset at exit, which may take a long time. */

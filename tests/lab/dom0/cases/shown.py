@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guest memory that a plain virtio-gpu shows, with and without blobs. G... are requirements
+of docs/specs/virtio-gpu-guest-memory.rst."""
+
+import os
+import re
+import zlib
+
+import dom0
+from lab import case
+
+WIDTH, HEIGHT = 1920, 1080
+OTHER_WIDTH = 1024          # of a mode that the screen has, too
+FRAME = WIDTH * HEIGHT * 4
+FRAMES = 200
+TRACES = "virtio_gpu_backing,virtio_gpu_guest_blob"
+SIZE = f"xres={WIDTH},yres={HEIGHT}"
+BIND = "/sys/bus/virtio/drivers/virtio_gpu"
+REFUSED = 16                # of rawgpu
+RESETS = 30
+
+
+def plain_guest(lab, gpu, **options):
+    """A guest with a plain virtio-gpu; neither module nor driver of ours is loaded."""
+    return lab.guest(driver=False, provider=False, fresh=True, display="none", traces=TRACES,
+                     gpu=gpu, **options)
+
+
+def checksum(picture):
+    """As kmsdraw has it: the octet of a pixel that has no colour is 0."""
+    crc = 0
+    for row in picture.rows:
+        row[3::4] = bytes(picture.width)
+        crc = zlib.crc32(row, crc)
+    return crc
+
+
+def shows(lab, guest, wanted, what):
+    """The screen, by VNC, is exactly what the guest has drawn."""
+    picture = guest.picture()
+    lab.equal((picture.width, picture.height), (wanted["width"], wanted["height"]),
+              f"{what}: size of the screen")
+    lab.equal(checksum(picture), wanted["crc"], f"{what}: checksum of the screen")
+
+
+def dump_checksum(guest):
+    """The checksum of what QEMU's surface refers to now, whether it was flushed or not"""
+    path = f"{dom0.RUN}/shown.ppm"
+    guest.qmp("screendump", filename=path)
+    with open(path, "rb") as f:
+        rgb = f.read().split(b"\n", 3)[3]
+    pixels = bytearray(len(rgb) // 3 * 4)
+    pixels[0::4], pixels[1::4], pixels[2::4] = rgb[2::3], rgb[1::3], rgb[0::3]
+    return zlib.crc32(pixels)
+
+
+def cpu_ms(guest):
+    """CPU time that QEMU has used"""
+    with open(f"/proc/{guest.qemu_pid()}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def frame_mappings(guest):
+    """How many mappings of a whole frame of the guest's memory QEMU has, or of a bit more"""
+    count = 0
+    with open(f"/proc/{guest.qemu_pid()}/maps", encoding="ascii") as f:
+        for start, end in re.findall(r"^(\w+)-(\w+) r--\S* .*privcmd", f.read(), re.M):
+            count += FRAME <= int(end, 16) - int(start, 16) <= FRAME + 65536
+    return count
+
+
+def measure(lab, guest, command):
+    """What `kmsdraw frames` or `flips` takes: the guest's time, and QEMU's."""
+    before = cpu_ms(guest)
+    result = guest.ask("kms", f"{command} {FRAMES}", 100)
+    lab.data[command] = {"frames a second": round(FRAMES * 1000 / result["ms"], 1),
+                         "QEMU, CPU ms a frame": round((cpu_ms(guest) - before) / FRAMES, 3)}
+
+
+def draws(lab, guest):
+    """What all devices have in common: pictures, another mode, a cursor, two buffers."""
+    first = guest.spawn("kms", f"kmsdraw {WIDTH}")
+    lab.equal((first["width"], first["height"]), (WIDTH, HEIGHT), "the mode")
+    shows(lab, guest, first, "the first picture")
+    for seed in (7, 8):
+        shows(lab, guest, guest.ask("kms", f"draw {seed}"), f"picture {seed}")
+    shows(lab, guest, guest.ask("kms", f"mode {OTHER_WIDTH}"), "another mode")
+    guest.ask("kms", "cursor 3")
+    shows(lab, guest, guest.ask("kms", f"mode {WIDTH}"), "the first mode again")
+    for command in ("frames", "flips"):
+        measure(lab, guest, command)
+    shows(lab, guest, guest.ask("kms", "draw 9"), "after two buffers")
+
+
+def ends(lab, guest):
+    """The driver goes, which resets the device with buffers attached, and comes back."""
+    mapped = frame_mappings(guest)
+    lab.expected.append("drivers/gpu/drm|drm_")     # Linux may complain: buffers are in use
+    device = guest.run(f"cd {BIND}; ls -d virtio*").strip()
+    guest.run(f"echo {device} >{BIND}/unbind", 60)
+    dom0.wait_for("QEMU has unmapped the frames", lambda: frame_mappings(guest) == 0, 30)
+    # The old device's minor number is in use until its last user is gone.
+    guest.run("killall kmsdraw; sleep 1")
+    guest.run(f"echo {device} >{BIND}/bind; sleep 1; ls /dev/dri", 60)
+    shows(lab, guest, guest.spawn("kms", f"kmsdraw {WIDTH}"), "after the driver's return")
+    guest.ask("kms", "quit")
+    lab.data["frames mapped"] = mapped
+
+
+@case("shown-blob", limit=400)
+def shown_blob(lab):
+    """Blobs of guest memory are shown from where they are: QEMU's surface has what the guest
+    draws before it is flushed (G1, G2, G7)."""
+    guest = plain_guest(lab, f"virtio-gpu-pci,{SIZE},blob=on")
+    draws(lab, guest)
+    log = guest.qemu_log()
+    lab.require(re.search(rf"virtio_gpu_guest_blob .* size {FRAME} by mapped", log),
+                "no frame was mapped: see virtio_gpu_backing in QEMU's trace")
+    lab.require("by copied" not in log, "a blob was copied")
+    lab.require(frame_mappings(guest) >= 1, "QEMU has no mapping of a frame")
+    silent = guest.ask("kms", "silent 10")
+    lab.equal(dump_checksum(guest), silent["crc"], "checksum of QEMU's surface, not flushed")
+    ends(lab, guest)
+    lab.drop_guest()
+
+
+@case("shown-image", limit=400)
+def shown_image(lab):
+    """The same without blobs: frames are copied into images, from a backing that is mapped
+    as one piece, too (G2)."""
+    guest = plain_guest(lab, f"virtio-vga,{SIZE}", videoram=16)
+    draws(lab, guest)
+    log = guest.qemu_log()
+    lab.require(re.search(rf"virtio_gpu_backing .* size {FRAME}: one piece", log),
+                "no frame was mapped as one piece: see virtio_gpu_backing in QEMU's trace")
+    lab.require("virtio_gpu_guest_blob " not in log, "there was a blob")
+    silent = guest.ask("kms", "silent 10")
+    lab.require(dump_checksum(guest) != silent["crc"], "QEMU shows what was not flushed")
+    guest.ask("kms", "dirty")
+    lab.equal(dump_checksum(guest), silent["crc"], "checksum of QEMU's surface")
+    ends(lab, guest)
+    lab.drop_guest()
+
+
+@case("shown-hostile", limit=300)
+def shown_hostile(lab):
+    """Backings that name nothing, wrap, or are gone are refused; what is not whole pages is
+    copied; QEMU and the screen go on, and nothing stays mapped (G3, G4, G7)."""
+    guest = plain_guest(lab, "virtio-gpu-pci,blob=on,hostmem=256M")
+    pid, size = guest.qemu_pid(), os.path.getsize(guest.log)
+    guest.run("modprobe xen-privcmd unrestricted=1")
+    result = guest.spawn("hostile", "rawgpu backings", 200)
+    lab.data.update(result)
+    lab.equal((result["refused"], result["resets"], result["alive"]), (REFUSED, RESETS, True),
+              "backings refused, resets, GPU alive")
+    lab.equal(guest.qemu_pid(), pid, "QEMU's process")
+    picture = guest.picture()
+    lab.equal((picture.width, picture.height), (result["pixels"],) * 2, "size of the screen")
+    # Each of the last blob's pages has a colour of its own, in reverse order.
+    lines = picture.height // 4
+    lab.equal([picture.rows[n * lines][:3] for n in range(4)],
+              [bytes([0x11 * (4 - n)] * 3) for n in range(4)], "first pixel of each page")
+    log = guest.qemu_log()
+    lab.require("are not whole pages" in log, "the log does not say why a blob was copied")
+    lab.require("does not map frame" in log, "the log does not name the frame that is gone")
+    lab.data["log bytes"] = os.path.getsize(guest.log) - size
+    lab.require(lab.data["log bytes"] < 20000, f"{lab.data['log bytes']} bytes in the log")
+    guest.status("echo x >/tmp/spawn/hostile.in; sleep 1")
+    lab.drop_guest()
