@@ -8,6 +8,7 @@
 #include "hw/display/virtio-gpu-backing.h"
 #include "hw/display/virtio-gpu-compat.h"
 #include "hw/virtio/virtio-gpu.h"
+#include "system/dma.h"
 #include "system/xen.h"
 
 bool virtio_gpu_backing_wanted(VirtIOGPU *g)
@@ -42,4 +43,22 @@ VirtIOGPURam virtio_gpu_backing_find_ram(VirtIOGPU *g, uint64_t addr,
     /* This region has the guest's physical addresses as its offsets. */
     *physical = offset;
     return VIRTIO_GPU_RAM_GUEST;
+}
+
+void *virtio_gpu_backing_map_piece(VirtIOGPU *g, uint64_t addr,
+                                   uint64_t *bytes)
+{
+    dma_addr_t length = *bytes;
+    void *at = dma_memory_map(VIRTIO_DEVICE(g)->dma_as, addr, &length,
+                              DMA_DIRECTION_TO_DEVICE,
+                              MEMTXATTRS_UNSPECIFIED);
+
+    *bytes = length;
+    return at;
+}
+
+void virtio_gpu_backing_unmap_piece(VirtIOGPU *g, void *at, uint64_t bytes)
+{
+    dma_memory_unmap(VIRTIO_DEVICE(g)->dma_as, at, bytes,
+                     DMA_DIRECTION_TO_DEVICE, bytes);
 }

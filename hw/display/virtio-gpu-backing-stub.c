@@ -11,7 +11,7 @@ int virtio_gpu_backing_map(VirtIOGPU *g,
                            uint32_t nr_entries, uint64_t **addr,
                            struct iovec **iov, uint32_t *niov)
 {
-    return VIRTIO_GPU_BACKING_IN_PIECES;
+    return VIRTIO_GPU_BACKING_NOT_OURS;
 }
 
 uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,

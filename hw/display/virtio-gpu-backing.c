@@ -8,8 +8,9 @@
  * by side, and a blob can be shown without being copied.
  *
  * All numbers are the guest's. They are checked before anything is allocated,
- * and the sum of the entries is no more than the guest's RAM, so that the
- * loops below end. What passes but cannot be mapped here is left to the caller.
+ * and all backings of a device together are no more than the guest's RAM, so
+ * that the loops below end and what they allocate is bounded. What passes but
+ * cannot be mapped as one piece is mapped entry by entry.
  */
 
 #include "qemu/osdep.h"
@@ -26,10 +27,21 @@
 #define IN_PAGE(addr)   ((addr) % PAGE_BYTES)
 /* An x86 page table entry has 40 bits for the frame: beyond, it is another. */
 #define FRAMES          (1ull << 40)
+/* Linux lets a process have 65530 mappings, and others need some, too. */
+#define MOST_MAPPINGS   4096
+
+/* A backing that is mapped */
+typedef struct Backing {
+    VirtIOGPUGuestMemory *memory;   /* a reference; NULL if it is in pieces */
+    uint32_t niov;
+    uint64_t charge;            /* pages */
+} Backing;
 
 struct VirtIOGPUBackings {
-    GHashTable *by_iov;         /* iov -> VirtIOGPUGuestMemory, one reference */
-    uint64_t bytes;             /* mapped by those */
+    GHashTable *by_iov;         /* iov -> Backing */
+    uint64_t bytes;             /* mapped as one piece */
+    uint32_t mappings;          /* of such backings */
+    uint64_t charge;            /* pages, of all */
 };
 
 /* A backing while it is examined */
@@ -38,7 +50,8 @@ typedef struct Request {
     const struct virtio_gpu_mem_entry *entries;
     uint32_t nr_entries;
     uint64_t bytes;             /* the sum of the entries */
-    uint64_t nr_pages;
+    uint64_t charge;            /* pages that the entries touch */
+    uint64_t nr_pages;          /* as one piece */
     xen_pfn_t *frames;
     uint64_t nr_frames;         /* found so far */
     bool refused;
@@ -82,19 +95,22 @@ static bool joins(const Request *q, uint32_t n)
            (n + 1 == q->nr_entries || !IN_PAGE(addr + entry_length(q, n)));
 }
 
+/* Each entry counts as a page at least, since it costs QEMU memory. */
 static void add_up(Request *q)
 {
-    uint64_t most = virtio_gpu_backing_ram_size();
+    uint64_t most = PAGE_OF(virtio_gpu_backing_ram_size());
+    uint64_t used = q->g->backings ? q->g->backings->charge : 0;
 
     for (uint32_t n = 0; n < q->nr_entries && !q->refused; n++) {
         uint64_t addr = entry_addr(q, n), length = entry_length(q, n);
 
         q->bytes += length;
+        q->charge += PAGE_OF(IN_PAGE(addr) + length + PAGE_BYTES - 1);
         if (!length) {
             refuse(q, "an entry of no bytes", addr);
         } else if (addr + (length - 1) < addr) {
             refuse(q, "an entry that wraps around", addr);
-        } else if (q->bytes > most) {
+        } else if (q->charge > most - MIN(used, most)) {
             refuse(q, "more memory than the guest has", addr);
         } else if (!joins(q, n)) {
             say_why(q, "the entries of the backing are not whole pages");
@@ -109,6 +125,10 @@ static void check_limit(Request *q)
     uint64_t used = q->g->backings ? q->g->backings->bytes : 0;
     uint64_t limit = q->g->conf_max_hostmem;
 
+    if (used && q->g->backings->mappings >= MOST_MAPPINGS) {
+        say_why(q, "%d backings are, and more are not possible",
+                MOST_MAPPINGS);
+    }
     if (used > limit || q->nr_pages > PAGE_OF(limit - used)) {
         say_why(q, "%" PRIu64 " KiB are mapped, and max_hostmem is %" PRIu64
                 " KiB", used / 1024, limit / 1024);
@@ -216,52 +236,102 @@ static VirtIOGPUGuestMemory *map_frames(Request *q)
     return memory;
 }
 
-static void keep(VirtIOGPU *g, struct iovec *iov, VirtIOGPUGuestMemory *memory)
+static void keep(Request *q, struct iovec *iov, uint32_t niov,
+                 VirtIOGPUGuestMemory *memory)
 {
-    if (!g->backings) {
-        g->backings = g_new0(struct VirtIOGPUBackings, 1);
-        g->backings->by_iov = g_hash_table_new(NULL, NULL);
+    struct VirtIOGPUBackings *all = q->g->backings;
+    Backing *backing = g_new(Backing, 1);
+
+    if (!all) {
+        all = q->g->backings = g_new0(struct VirtIOGPUBackings, 1);
+        all->by_iov = g_hash_table_new(NULL, NULL);
     }
-    g_hash_table_insert(g->backings->by_iov, iov, memory);
-    g->backings->bytes += memory->size;
+    backing->memory = memory;
+    backing->niov = niov;
+    backing->charge = q->charge;
+    g_hash_table_insert(all->by_iov, iov, backing);
+    all->charge += q->charge;
+    if (memory) {
+        all->bytes += memory->size;
+        all->mappings++;
+    }
 }
 
-/* As the caller would have it from mapping each entry */
-static struct iovec *describe(const Request *q, uint8_t *at)
+static Backing *find(VirtIOGPU *g, const struct iovec *iov)
 {
-    struct iovec *iov = g_new(struct iovec, q->nr_entries);
+    return g->backings ? g_hash_table_lookup(g->backings->by_iov, iov) : NULL;
+}
 
+/* What a caller gets: the pieces, and where the guest has them */
+typedef struct Pieces {
+    GArray *iov;                /* of struct iovec */
+    GArray *addr;               /* of uint64_t */
+} Pieces;
+
+static void add_piece(Pieces *p, void *at, uint64_t bytes, uint64_t addr)
+{
+    struct iovec iov = { .iov_base = at, .iov_len = bytes };
+
+    g_array_append_val(p->iov, iov);
+    g_array_append_val(p->addr, addr);
+}
+
+static void split(const Request *q, uint8_t *at, Pieces *p)
+{
     for (uint32_t n = 0; n < q->nr_entries; n++) {
-        iov[n].iov_base = at;
-        iov[n].iov_len = entry_length(q, n);
-        at += iov[n].iov_len;
+        add_piece(p, at, entry_length(q, n), entry_addr(q, n));
+        at += entry_length(q, n);
     }
-    return iov;
 }
 
-static uint64_t *addresses(const Request *q)
+static void unmap_pieces(VirtIOGPU *g, const struct iovec *iov, uint32_t niov)
 {
-    uint64_t *addr = g_new(uint64_t, q->nr_entries);
-
-    for (uint32_t n = 0; n < q->nr_entries; n++) {
-        addr[n] = entry_addr(q, n);
+    for (uint32_t n = 0; n < niov; n++) {
+        virtio_gpu_backing_unmap_piece(g, iov[n].iov_base, iov[n].iov_len);
     }
-    return addr;
 }
 
-static void report(const Request *q)
+static bool map_pieces(Request *q, Pieces *p)
+{
+    for (uint32_t n = 0; n < q->nr_entries; n++) {
+        uint64_t addr = entry_addr(q, n), left = entry_length(q, n), bytes;
+
+        for (; left; addr += bytes, left -= bytes) {
+            void *at = NULL;
+
+            bytes = left;
+            if (p->iov->len < q->charge) {
+                at = virtio_gpu_backing_map_piece(q->g, addr, &bytes);
+            }
+            if (!at) {
+                unmap_pieces(q->g, (struct iovec *)p->iov->data, p->iov->len);
+                refuse(q, "memory that cannot be mapped", addr);
+                return false;
+            }
+            add_piece(p, at, bytes, addr);
+        }
+    }
+    return true;
+}
+
+/* Maps what was examined, in one way or the other. */
+static bool map_backing(Request *q, Pieces *p)
 {
     static ReportLimit limit = { .what = "virtio-gpu: backings in pieces" };
+    VirtIOGPUGuestMemory *memory = q->why ? NULL : map_frames(q);
 
-    trace_virtio_gpu_backing(q->nr_entries, q->bytes, q->why ?: "one piece");
-    if (q->refused) {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "virtio-gpu: a backing is refused: %s\n", q->why);
-    } else if (q->why) {
+    if (memory) {
+        split(q, memory->data, p);
+    } else {
         warn_report_limited(&limit, "virtio-gpu: %" PRIu64 " KiB of guest "
                             "memory are not mapped as one piece: %s",
                             q->bytes / 1024, q->why);
+        if (!map_pieces(q, p)) {
+            return false;
+        }
     }
+    keep(q, (struct iovec *)p->iov->data, p->iov->len, memory);
+    return true;
 }
 
 int virtio_gpu_backing_map(VirtIOGPU *g,
@@ -269,7 +339,8 @@ int virtio_gpu_backing_map(VirtIOGPU *g,
                            uint32_t nr_entries, uint64_t **addr,
                            struct iovec **iov, uint32_t *niov)
 {
-    VirtIOGPUGuestMemory *memory = NULL;
+    bool mapped;
+    Pieces p;
     Request q = {
         .g = g,
         .entries = entries,
@@ -277,24 +348,27 @@ int virtio_gpu_backing_map(VirtIOGPU *g,
     };
 
     if (!nr_entries || !virtio_gpu_backing_wanted(g)) {
-        return VIRTIO_GPU_BACKING_IN_PIECES;
+        return VIRTIO_GPU_BACKING_NOT_OURS;
     }
+    p.iov = g_array_new(false, false, sizeof(struct iovec));
+    p.addr = g_array_new(false, false, sizeof(uint64_t));
     examine(&q);
-    if (!q.why) {
-        memory = map_frames(&q);
+    mapped = !q.refused && map_backing(&q, &p);
+    trace_virtio_gpu_backing(nr_entries, q.bytes, q.why ?: "one piece");
+    if (!mapped) {
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "virtio-gpu: a backing is refused: %s\n", q.why);
     }
-    report(&q);
-    if (memory) {
-        *iov = describe(&q, memory->data);
-        *niov = nr_entries;
-        if (addr) {
-            *addr = addresses(&q);
-        }
-        keep(g, *iov, memory);
+    *niov = mapped ? p.iov->len : 0;
+    *iov = (struct iovec *)g_array_free(p.iov, !mapped);
+    if (addr) {
+        *addr = (uint64_t *)g_array_free(p.addr, !mapped);
+    } else {
+        g_array_free(p.addr, true);
     }
     g_free(q.frames);
     g_free(q.why);
-    return memory ? 0 : q.refused ? -EINVAL : VIRTIO_GPU_BACKING_IN_PIECES;
+    return mapped ? 0 : -EINVAL;
 }
 
 uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
@@ -304,6 +378,7 @@ uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
     g_autofree struct virtio_gpu_mem_entry *entries =
         g_try_new(struct virtio_gpu_mem_entry, nr);
     struct iovec *iov;
+    uint64_t *addrs;
 
     if (!entries) {
         return 0;
@@ -312,32 +387,38 @@ uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
         entries[n].addr = cpu_to_le64(res->addrs[n]);
         entries[n].length = cpu_to_le32(res->iov[n].iov_len);
     }
-    if (virtio_gpu_backing_map(g, entries, nr, NULL, &iov, &nr)) {
+    if (virtio_gpu_backing_map(g, entries, nr, &addrs, &iov, &nr)) {
         return 0;
     }
     g_free(res->iov);
+    g_free(res->addrs);
     res->iov = iov;
+    res->addrs = addrs;
+    res->iov_cnt = nr;
     return nr;
 }
 
 bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov)
 {
-    VirtIOGPUGuestMemory *memory;
+    Backing *backing = find(g, iov);
 
-    if (!iov || !g->backings) {
-        return false;
-    }
-    memory = g_hash_table_lookup(g->backings->by_iov, iov);
-    if (!memory) {
+    if (!backing) {
         return false;
     }
     g_hash_table_remove(g->backings->by_iov, iov);
-    g->backings->bytes -= memory->size;
+    g->backings->charge -= backing->charge;
+    if (backing->memory) {
+        g->backings->bytes -= backing->memory->size;
+        g->backings->mappings--;
+        virtio_gpu_guest_memory_unref(backing->memory);
+    } else {
+        unmap_pieces(g, iov, backing->niov);
+    }
     if (!g_hash_table_size(g->backings->by_iov)) {
         g_hash_table_destroy(g->backings->by_iov);
         g_clear_pointer(&g->backings, g_free);
     }
-    virtio_gpu_guest_memory_unref(memory);
+    g_free(backing);
     g_free(iov);
     return true;
 }
@@ -345,8 +426,8 @@ bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov)
 VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
                                                 const struct iovec *iov)
 {
-    VirtIOGPUGuestMemory *memory = g->backings ?
-        g_hash_table_lookup(g->backings->by_iov, iov) : NULL;
+    Backing *backing = find(g, iov);
 
-    return memory ? virtio_gpu_guest_memory_ref(memory) : NULL;
+    return backing && backing->memory ?
+           virtio_gpu_guest_memory_ref(backing->memory) : NULL;
 }

@@ -30,4 +30,14 @@ uint64_t virtio_gpu_backing_ram_size(void);
 VirtIOGPURam virtio_gpu_backing_find_ram(VirtIOGPU *g, uint64_t addr,
                                          uint64_t *bytes, uint64_t *physical);
 
+/**
+ * virtio_gpu_backing_map_piece, virtio_gpu_backing_unmap_piece: map @addr the
+ * way that devices map memory for DMA
+ *
+ * Reduces *@bytes, which is not 0, to what is mapped. Returns NULL on failure.
+ */
+void *virtio_gpu_backing_map_piece(VirtIOGPU *g, uint64_t addr,
+                                   uint64_t *bytes);
+void virtio_gpu_backing_unmap_piece(VirtIOGPU *g, void *at, uint64_t bytes);
+
 #endif

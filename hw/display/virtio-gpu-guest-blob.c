@@ -99,8 +99,8 @@ static const Provider providers[] = {
 
 bool virtio_gpu_guest_blob_available(void)
 {
-    /* Without udmabuf, all others could do is copy, unless they are tested. */
-    return virtio_gpu_have_udmabuf() || xen_enabled() || qtest_enabled();
+    /* Without these, all that is left is to copy, unless that is tested. */
+    return xen_enabled() || qtest_enabled() || virtio_gpu_have_udmabuf();
 }
 
 bool virtio_gpu_guest_blob_init(VirtIOGPU *g, Resource *res)

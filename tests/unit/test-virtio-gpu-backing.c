@@ -42,6 +42,8 @@ static struct {
     unsigned looks;                 /* at an address */
     xen_pfn_t bad_frame;            /* Xen has no such frame; 0: all are fine */
     bool fails;                     /* no mapping at all */
+    unsigned pieces;                /* mapped one by one */
+    uint64_t longest;               /* of these; 0: any */
     bool wanted;
     char log[1000];
     VirtIOGPU gpu;
@@ -132,6 +134,24 @@ int qemu_xen_foreignmem_unmap(void *addr, size_t pages)
     return munmap(addr, pages * PAGE);
 }
 
+void *virtio_gpu_backing_map_piece(VirtIOGPU *g, uint64_t addr,
+                                   uint64_t *bytes)
+{
+    if (t.bad_frame && t.bad_frame >= addr / PAGE &&
+        t.bad_frame <= (addr + *bytes - 1) / PAGE) {
+        return NULL;
+    }
+    *bytes = MIN(*bytes, t.longest ?: UINT64_MAX);
+    t.pieces++;
+    return g_memdup2(&addr, sizeof(addr));
+}
+
+void virtio_gpu_backing_unmap_piece(VirtIOGPU *g, void *at, uint64_t bytes)
+{
+    g_assert_cmpuint(t.pieces--, >, 0);
+    g_free(at);
+}
+
 /* A backing, as a command has it */
 typedef struct Backing {
     struct virtio_gpu_mem_entry entry[MOST_ENTRIES];
@@ -155,6 +175,16 @@ static int map(Backing *b)
                                   &b->niov);
 }
 
+static bool is_one_piece(const Backing *b)
+{
+    VirtIOGPUGuestMemory *memory = virtio_gpu_backing_memory(&t.gpu, b->iov);
+
+    if (memory) {
+        virtio_gpu_guest_memory_unref(memory);
+    }
+    return memory;
+}
+
 static void unmap(Backing *b)
 {
     g_assert_true(virtio_gpu_backing_unmap(&t.gpu, b->iov));
@@ -165,7 +195,7 @@ static void unmap(Backing *b)
 static void begin(void)
 {
     t.fails = false;
-    t.bad_frame = 0;
+    t.bad_frame = t.longest = 0;
     t.wanted = true;
     t.gpu.conf_max_hostmem = MAX_HOSTMEM;
 }
@@ -173,6 +203,7 @@ static void begin(void)
 static void nothing_left(void)
 {
     g_assert_cmpuint(t.live, ==, 0);
+    g_assert_cmpuint(t.pieces, ==, 0);
     g_assert_null(t.gpu.backings);
 }
 
@@ -210,6 +241,7 @@ static void test_one_piece(void)
     add(b, 9 * PAGE, 17);
     g_assert_cmpint(map(b), ==, 0);
     g_assert_cmpuint(t.maps, ==, 1);
+    g_assert_true(is_one_piece(b));
     same(b);
     unmap(b);
 
@@ -295,22 +327,19 @@ static void test_in_pieces(void)
         uint64_t addr[2];
         uint32_t length[2];
         bool fails;
-        xen_pfn_t bad_frame;
     } cases[] = {
         { "ends within a page", "not whole pages",
-          { MIB, 2 * MIB }, { PAGE + 1, PAGE }, false, 0 },
+          { MIB, 2 * MIB }, { PAGE + 1, PAGE }, false },
         { "begins within a page", "not whole pages",
-          { MIB, 2 * MIB + 1 }, { PAGE, PAGE }, false, 0 },
+          { MIB, 2 * MIB + 1 }, { PAGE, PAGE }, false },
         { "VGA's memory", "0xf0000000 is memory of another kind",
-          { MIB, 0xf0000000 }, { PAGE, PAGE }, false, 0 },
+          { MIB, 0xf0000000 }, { PAGE, PAGE }, false },
         { "an IOMMU that shifts", "parts of pages",
-          { MIB, ODD }, { PAGE, PAGE }, false, 0 },
+          { MIB, ODD }, { PAGE, PAGE }, false },
         { "too much", "max_hostmem is 8192 KiB",
-          { MIB, 2 * MIB }, { MAX_HOSTMEM, PAGE }, false, 0 },
+          { MIB, 2 * MIB }, { MAX_HOSTMEM, PAGE }, false },
         { "no mapping", "Operation not permitted",
-          { MIB, 2 * MIB }, { PAGE, PAGE }, true, 0 },
-        { "a frame that was given back", "frame 0x201: Invalid argument",
-          { MIB, 2 * MIB }, { PAGE, 3 * PAGE }, false, 0x201 },
+          { MIB, 2 * MIB }, { PAGE, PAGE }, true },
     };
     g_autofree Backing *b = g_new0(Backing, 1);
 
@@ -318,21 +347,91 @@ static void test_in_pieces(void)
         g_test_message("%s", cases[n].name);
         begin();
         t.fails = cases[n].fails;
-        t.bad_frame = cases[n].bad_frame;
         b->n = 0;
         add(b, cases[n].addr[0], cases[n].length[0]);
         add(b, cases[n].addr[1], cases[n].length[1]);
-        g_assert_cmpint(map(b), ==, VIRTIO_GPU_BACKING_IN_PIECES);
+        g_assert_cmpint(map(b), ==, 0);
         g_assert_nonnull(strstr(t.log, cases[n].says));
+        g_assert_false(is_one_piece(b));
+        g_assert_cmpuint(t.live, ==, 0);
+        g_assert_cmpuint(t.pieces, ==, 2);
+        g_assert_cmpuint(b->niov, ==, 2);
+        for (unsigned i = 0; i < 2; i++) {
+            g_assert_cmpuint(b->addr[i], ==, cases[n].addr[i]);
+            g_assert_cmpuint(b->iov[i].iov_len, ==, cases[n].length[i]);
+            g_assert_cmpuint(*(uint64_t *)b->iov[i].iov_base, ==, b->addr[i]);
+        }
+        unmap(b);
         nothing_left();
     }
 
+    /* Shorter ones than the entries are */
+    begin();
+    t.longest = PAGE;
+    add(b, MIB, 3 * PAGE + 1);
+    add(b, 2 * MIB, PAGE);
+    g_assert_cmpint(map(b), ==, 0);
+    g_assert_cmpuint(b->niov, ==, 5);
+    g_assert_cmpuint(b->addr[3], ==, MIB + 3 * PAGE);
+    g_assert_cmpuint(b->iov[2].iov_len, ==, PAGE);
+    g_assert_cmpuint(b->iov[3].iov_len, ==, 1);
+    unmap(b);
+    nothing_left();
+
     /* G4 all the same */
     begin();
-    b->n = 0;
     add(b, MIB, PAGE + 1);
     add(b, 0xa0000, PAGE);
     g_assert_cmpint(map(b), ==, -EINVAL);
+    nothing_left();
+}
+
+/* G3, G4: Xen does not have a frame, which the guest has given back. */
+static void test_given_back(void)
+{
+    g_autofree Backing *b = g_new0(Backing, 1);
+
+    begin();
+    t.bad_frame = 0x201;
+    add(b, MIB, 5 * PAGE);
+    add(b, 2 * MIB, 3 * PAGE);
+    g_assert_cmpint(map(b), ==, -EINVAL);
+    g_assert_cmpuint(t.maps, ==, 1);
+    g_assert_nonnull(strstr(t.log, "frame 0x201: Invalid argument"));
+    nothing_left();
+}
+
+/* G4: all backings together, and what is mapped byte by byte */
+static void test_all_together(void)
+{
+    enum { N = RAM_SIZE / MAX_HOSTMEM };
+    g_autofree Backing *b = g_new0(Backing, N + 1);
+
+    begin();
+    for (unsigned n = 0; n < N; n++) {
+        add(&b[n], 16 * MIB, MAX_HOSTMEM);
+        g_assert_cmpint(map(&b[n]), ==, 0);
+        g_assert(is_one_piece(&b[n]) == (n == 0));
+    }
+    add(&b[N], MIB, 1);
+    g_assert_cmpint(map(&b[N]), ==, -EINVAL);
+    unmap(&b[N / 2]);
+    g_assert_cmpint(map(&b[N]), ==, 0);
+    unmap(&b[N]);
+    for (unsigned n = 0; n < N; n++) {
+        if (n != N / 2) {
+            unmap(&b[n]);
+        }
+    }
+    nothing_left();
+
+    for (unsigned n = 0; n < MOST_ENTRIES; n++) {
+        add(&b[0], MIB + n, 1);
+    }
+    g_assert_cmpint(map(&b[0]), ==, 0);
+    g_assert_cmpint(virtio_gpu_backing_map(&t.gpu, b[0].entry, b[0].n, NULL,
+                                           &b[1].iov, &b[1].niov), ==, -EINVAL);
+    unmap(&b[0]);
     nothing_left();
 }
 
@@ -346,16 +445,46 @@ static void test_limit(void)
     add(first, MIB, MAX_HOSTMEM - PAGE);
     add(second, 16 * MIB, 2 * PAGE);
     g_assert_cmpint(map(first), ==, 0);
-    g_assert_cmpint(map(second), ==, VIRTIO_GPU_BACKING_IN_PIECES);
+    g_assert_cmpint(map(second), ==, 0);
     g_assert_nonnull(strstr(t.log, "8188 KiB are mapped"));
-    second->n = 0;
+    g_assert_false(is_one_piece(second));
+    unmap(second);
     add(second, 16 * MIB, PAGE);
     g_assert_cmpint(map(second), ==, 0);
+    g_assert_true(is_one_piece(second));
     unmap(first);
     add(first, MIB, MAX_HOSTMEM - PAGE);
     g_assert_cmpint(map(first), ==, 0);
+    g_assert_true(is_one_piece(first));
     unmap(first);
     unmap(second);
+    nothing_left();
+}
+
+/* G5: a process has so many mappings only. */
+static void test_many(void)
+{
+    enum { MOST = 4096 };
+    g_autofree struct iovec **iov = g_new0(struct iovec *, MOST + 1);
+    g_autofree Backing *b = g_new0(Backing, 1);
+
+    begin();
+    t.gpu.conf_max_hostmem = RAM_SIZE;
+    add(b, MIB, PAGE);
+    for (unsigned n = 0; n <= MOST; n++) {
+        g_assert_cmpint(map(b), ==, 0);
+        g_assert(is_one_piece(b) == (n < MOST));
+        g_free(b->addr);
+        iov[n] = b->iov;
+    }
+    g_assert_nonnull(strstr(t.log, "4096 backings are"));
+    g_assert_true(virtio_gpu_backing_unmap(&t.gpu, iov[0]));
+    g_assert_cmpint(map(b), ==, 0);
+    g_assert_true(is_one_piece(b));
+    unmap(b);
+    for (unsigned n = 1; n <= MOST; n++) {
+        g_assert_true(virtio_gpu_backing_unmap(&t.gpu, iov[n]));
+    }
     nothing_left();
 }
 
@@ -395,6 +524,19 @@ static void test_restore(void)
     g_assert_cmpuint(res.addrs[1], ==, 4 * GIB);
     g_assert_true(virtio_gpu_backing_unmap(&t.gpu, res.iov));
 
+    /* In more pieces than before */
+    t.fails = true;
+    t.longest = PAGE;
+    res.iov = g_new0(struct iovec, 2);
+    res.iov[0].iov_len = 3 * PAGE;
+    res.iov[1].iov_len = 5;
+    g_assert_cmpuint(virtio_gpu_backing_restore(&t.gpu, &res), ==, 4);
+    g_assert_cmpuint(res.iov_cnt, ==, 4);
+    g_assert_cmpuint(res.addrs[2], ==, MIB + 2 * PAGE);
+    g_assert_cmpuint(res.iov[3].iov_len, ==, 5);
+    g_assert_true(virtio_gpu_backing_unmap(&t.gpu, res.iov));
+    res.iov_cnt = 2;
+
     /* What cannot be mapped is left as it is. */
     res.addrs[0] = 0xa0000;
     res.iov = g_new0(struct iovec, 2);
@@ -414,7 +556,7 @@ static void test_not_ours(void)
     struct iovec *other = g_new(struct iovec, 1);
 
     begin();
-    g_assert_cmpint(map(b), ==, VIRTIO_GPU_BACKING_IN_PIECES); /* no entry */
+    g_assert_cmpint(map(b), ==, VIRTIO_GPU_BACKING_NOT_OURS);  /* no entry */
     g_assert_false(virtio_gpu_backing_unmap(&t.gpu, NULL));
     g_assert_false(virtio_gpu_backing_unmap(&t.gpu, other));
     g_assert_null(virtio_gpu_backing_memory(&t.gpu, other));
@@ -426,7 +568,7 @@ static void test_not_ours(void)
 
     t.wanted = false;                   /* not on Xen, or a GL device */
     add(b, 0xa0000, 0);
-    g_assert_cmpint(map(b), ==, VIRTIO_GPU_BACKING_IN_PIECES);
+    g_assert_cmpint(map(b), ==, VIRTIO_GPU_BACKING_NOT_OURS);
     g_assert_cmpuint(t.looks, ==, 0);
     g_free(other);
     nothing_left();
@@ -473,13 +615,15 @@ static void test_random(void)
             add(b, addr, length);
         }
         rc = map(b);
-        g_assert_cmpint(rc, ==, bad ? -EINVAL : other || !joined ?
-                                VIRTIO_GPU_BACKING_IN_PIECES : 0);
+        g_assert_cmpint(rc, ==, bad ? -EINVAL : 0);
         if (rc == 0) {
-            same(b);
+            g_assert(is_one_piece(b) == (!other && joined));
+            if (is_one_piece(b)) {
+                same(b);
+                mapped++;
+            }
             unmap(b);
         }
-        mapped += rc == 0;
         refused += rc < 0;
     }
     g_assert_cmpuint(mapped, >, 50);
@@ -510,7 +654,10 @@ int main(int argc, char **argv)
     g_test_add_func("/backing/seen-at-once", test_seen_at_once);
     g_test_add_func("/backing/refused", test_refused);
     g_test_add_func("/backing/in-pieces", test_in_pieces);
+    g_test_add_func("/backing/given-back", test_given_back);
+    g_test_add_func("/backing/all-together", test_all_together);
     g_test_add_func("/backing/limit", test_limit);
+    g_test_add_func("/backing/many", test_many);
     g_test_add_func("/backing/still-read", test_still_read);
     g_test_add_func("/backing/restore", test_restore);
     g_test_add_func("/backing/not-ours", test_not_ours);

@@ -34,16 +34,16 @@ void virtio_gpu_guest_memory_unref(VirtIOGPUGuestMemory *memory);
 
 /* virtio-gpu-backing.c */
 
-#define VIRTIO_GPU_BACKING_IN_PIECES    1
+#define VIRTIO_GPU_BACKING_NOT_OURS     1
 
 /**
- * virtio_gpu_backing_map: check the entries of a backing and map them as one
- * piece, on Xen
+ * virtio_gpu_backing_map: on Xen, check the entries of a backing and map it, as
+ * one piece if that is possible
  *
- * Returns 0 with *@iov, *@niov and, unless @addr is NULL, *@addr set, an
- * element for each entry; %VIRTIO_GPU_BACKING_IN_PIECES if the caller has to
- * map each entry; or a negative errno if the guest must be refused. @entries
- * is a copy that the guest cannot change, little-endian.
+ * Returns 0 with *@iov, *@niov and, unless @addr is NULL, *@addr set, as from
+ * mapping each entry; %VIRTIO_GPU_BACKING_NOT_OURS if the caller has to do
+ * that; or a negative errno if the guest must be refused. @entries is a copy
+ * that the guest cannot change, little-endian.
  */
 int virtio_gpu_backing_map(VirtIOGPU *g,
                            const struct virtio_gpu_mem_entry *entries,
@@ -54,7 +54,7 @@ int virtio_gpu_backing_map(VirtIOGPU *g,
  * virtio_gpu_backing_restore: the same for a resource that was migrated, of
  * which @res has the addresses and the lengths
  *
- * Returns the number of entries that are mapped, which is all of them or 0.
+ * Returns the number of pieces that are mapped, which is res->iov_cnt, or 0.
  */
 uint32_t virtio_gpu_backing_restore(VirtIOGPU *g,
                                     struct virtio_gpu_simple_resource *res);
@@ -68,7 +68,7 @@ bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov);
 
 /**
  * virtio_gpu_backing_memory: a new reference to the one piece that @iov was
- * mapped as, or NULL
+ * mapped as, or NULL if it was not
  */
 VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
                                                 const struct iovec *iov);
