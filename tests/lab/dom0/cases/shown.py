@@ -125,7 +125,7 @@ def shown_blob(lab):
     lab.drop_guest()
 
 
-@case("shown-image", limit=400)
+@case("shown-image", limit=400, slow=True)
 def shown_image(lab):
     """The same without blobs: frames are copied into images, from a backing that is mapped
     as one piece, too (G2)."""
@@ -143,7 +143,7 @@ def shown_image(lab):
     lab.drop_guest()
 
 
-@case("shown-hostile", limit=300)
+@case("shown-hostile", limit=300, slow=True)
 def shown_hostile(lab):
     """Backings that name nothing, wrap, or are gone are refused; what is not whole pages is
     copied; QEMU and the screen go on, and nothing stays mapped (G3, G4, G7)."""
