@@ -4,6 +4,8 @@
 import re
 from statistics import median
 
+from dom0 import wait_for
+
 TRACES = "virtio_gpu_xen*,xen_hostmem*"
 LINE = re.compile(r"^\d+@(\d+\.\d+):(\w+) ?(.*)$", re.M)
 
@@ -114,15 +116,22 @@ class Unmaps(Tracer):
     must not be polled: Linux 6.12 prints the ranges without a lock, and crashes."""
 
     FREED = "virtio_gpu_cmd_unref_cb"
+    EVENTS = rf"close\|{FREED}"
 
     def __init__(self, guest):
         super().__init__(guest, "function", [self.FREED])
 
+    def all_freed(self):
+        """Whether the answer for the blob that was closed last has arrived."""
+        return not self.guest.status(f"grep '{self.EVENTS}' {self.FOLDER}/trace | "
+                                     f"tail -n 1 | grep -q {self.FREED}")[0]
+
     def times(self):
         """Of each blob that `blobtool latency --marks` closed, in microseconds."""
+        wait_for("the last blob is freed", self.all_freed, 30)
         result, closed = [], None
         for stamp, event in re.findall(rf"([\d.]+): (tracing_mark_write: close|{self.FREED})",
-                                       self.stop(f"close\\|{self.FREED}")):
+                                       self.stop(self.EVENTS)):
             if event != self.FREED:
                 closed = float(stamp)
             elif closed is not None:
