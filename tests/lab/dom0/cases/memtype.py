@@ -128,7 +128,8 @@ def off(lab):
 
 
 def frames(lab, guest):
-    found = vkmark(lab, guest.run, "in-system vkmark", 5, SCENES, 900)
+    """Of one scene: trapped, each start of one takes a minute, and several on a busy machine."""
+    found = vkmark(lab, guest.run, "in-system vkmark", 5, SCENES[1:], 900)
     return {f["scene"].partition(":")[0]: f["fps"] for f in found}
 
 
