@@ -203,6 +203,7 @@ def lint():
                                      "-f", *modules],
                 r"^total:|hostmem\.h|MODULE_LICENSE"),
         verdict("python", ["python3", "-m", "py_compile", *tracked(r"\.py$")]),
+        verdict("lab", ["python3", "tests/lab/test_boot.py"]),
         verdict("python-3.11", ["python3", "scripts/check-python.py", *tracked(r"\.py$")]),
         *mtrr(),
         threats(),

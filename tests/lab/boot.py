@@ -2,6 +2,7 @@
 """Boot Xen and a dom0, or Linux with KVM, once; let it run its cases and watch it. Runs
 in the build base."""
 
+import glob
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections import Counter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -18,8 +20,11 @@ sys.path.append(os.path.join(HERE, "dom0"))
 import patterns  # noqa: E402
 
 BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
+PVH_BOOT_LIMIT = 600    # the same of a dom0 with nested page tables
 SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
+LOST = "-lost-"         # in the names of folders with the logs of such boots
+RESTARTS = 4            # of a boot whose dom0 the emulated CPU has lost
 
 # spec-ctrl=no is what mitigations=off is for Linux.
 XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus_pin " \
@@ -32,11 +37,20 @@ DOM0_LINE = "root=/dev/vda rw net.ifnames=0 mitigations=off " \
 # nofsgsbase: with FSGSBASE, Linux reads the user's GS base at each thread switch. In a PV
 # dom0 that is an MSR access, which Xen has to emulate.
 PV_LINE = DOM0_LINE + " console=hvc0 nofsgsbase"
+PVH_LINE = DOM0_LINE + " console=hvc0"
+# Xen refuses a PVH dom0 without an IOMMU. A virtio device goes through it if told to, which
+# legacy virtio does not know.
+IOMMU = ["-device", "amd-iommu,intremap=on"]
+BEHIND_IOMMU = ",iommu_platform=on,disable-legacy=on"
 # What Debian's kernel can check of itself: red zones, poison and owners of each object of
 # the slab allocators, poisoned free pages, and guard pages around some of the objects.
 DEBUG_LINE = " slub_debug=FZPU page_poison=1 kfence.sample_interval=20"
 # Xen's dom0 has one of the three CPUs to itself, and so has KVM's host.
 KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
+
+# Boots whose gntdev is a rebuilt one, with dma-buf calls. Only a PVH dom0 has large folios,
+# for which Linux' own would overrun memory; with our fix, a fault of QEMU's fails a case.
+GNTDEV = {"gntdev": "xen-gntdev", "pvh": "xen-gntdev-fixed"}
 
 
 def hardware():
@@ -46,12 +60,17 @@ def hardware():
             os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-def accel():
-    return "kvm" if hardware() else "tcg"
+def software(pvh=False):
+    """Whether the CPU is emulated. That of a PVH dom0 always is: the lab's IOMMU is AMD's."""
+    return pvh or not hardware()
 
 
-def cpu_options():
-    if hardware():
+def accel(pvh=False):
+    return "tcg" if software(pvh) else "kvm"
+
+
+def cpu_options(pvh):
+    if not software(pvh):
         return ["-accel", "kvm", "-cpu", "host"]
     # pcid, invpcid: implemented by patches/lab; without them each system call of a PV
     # dom0 empties the emulated TLB twice.
@@ -78,21 +97,21 @@ class Boot:
     def __init__(self, name, image, cases, say=print, qemu=""):
         """qemu: the QEMU version of the device model; "" is the default one."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
-        self.kvm, self.qemu = name.endswith("kvm"), qemu
+        self.kvm, self.pvh, self.qemu = name.endswith("kvm"), name == "pvh", qemu
         self.label = name + suffix(qemu)
         self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
         self.serial = os.path.join(self.folder, "serial.log")
-        self.results, self.info = [], {"accel": accel()}
-        self.running = None
-        self.position = 0
+        self.results, self.info = [], {"accel": accel(self.pvh)}
+        self.lost = Counter()   # case: how often the emulated CPU lost dom0 in it
 
     # The share
 
     def prepare(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.out)
+        self.running, self.position, self.grace = None, 0, float("inf")
         shutil.copytree(os.path.join(HERE, "dom0"), os.path.join(self.folder, "dom0"),
                         ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h"))
         # The share is slow (9p under a software CPU), so programs are on a disk.
@@ -100,11 +119,11 @@ class Boot:
             for path in self.files():
                 tar.add(path, os.path.basename(path))
             tar.add(device_model(self.qemu), "qemu-system-x86_64")
-        if self.name == "gntdev":
-            shutil.copy(f"{BUILD}/modules/xen-gntdev.ko", self.folder)
+        if self.name in GNTDEV:
+            shutil.copy(f"{BUILD}/modules/{GNTDEV[self.name]}.ko", f"{self.folder}/xen-gntdev.ko")
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
-            json.dump({"boot": self.name, "kvm": self.kvm, "software": not hardware(),
-                       "qemu": self.qemu, "cases": self.cases}, f)
+            json.dump({"boot": self.name, "kvm": self.kvm, "software": software(self.pvh),
+                       "qemu": self.qemu, "cases": self.remaining()}, f)
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
@@ -124,51 +143,83 @@ class Boot:
         initrd, linux = f"{self.image}/initrd", f"{self.image}/vmlinuz"
         if self.kvm:
             return ["-kernel", linux, "-initrd", initrd, "-append", KVM_LINE]
-        line = PV_LINE + {"gntdev": " lab.gntdev", "debug": DEBUG_LINE}.get(self.name, "")
-        return ["-kernel", f"{self.image}/xen", "-append", XEN_LINE,
+        xen, line = (XEN_LINE + " dom0=pvh", PVH_LINE) if self.pvh else (XEN_LINE, PV_LINE)
+        if self.name in GNTDEV:
+            line += " lab.gntdev"
+        if self.name == "debug":
+            line += DEBUG_LINE
+        return ["-kernel", f"{self.image}/xen", "-append", xen,
                 "-initrd", f"{linux} {line},{initrd}"]
 
     def command(self):
         image = self.image
+        iommu, behind = (IOMMU, BEHIND_IOMMU) if self.pvh else ([], "")
         return [f"{BUILD}/lab/emulator", "-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
-                "-M", "q35", *cpu_options(),
+                "-M", "q35", *cpu_options(self.pvh), *iommu,
                 "-smp", "3", "-m", "5G", "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot",
                 "-serial", f"file:{self.serial}", *self.kernel(),
                 "-drive", f"if=none,id=disk,file={image}/dom0.img,format=raw,"
                           "snapshot=on,cache=unsafe",
-                "-device", "virtio-blk-pci,drive=disk",
+                "-device", "virtio-blk-pci,drive=disk" + behind,
                 "-drive", f"if=none,id=programs,file={self.programs},format=raw,readonly=on",
-                "-device", "virtio-blk-pci,drive=programs",
+                "-device", "virtio-blk-pci,drive=programs" + behind,
                 # dom0's system as it was before this boot, for the guests
                 "-drive", f"if=none,id=system,file={image}/dom0.img,format=raw,readonly=on",
-                "-device", "virtio-blk-pci,drive=system",
+                "-device", "virtio-blk-pci,drive=system" + behind,
                 "-fsdev", f"local,id=lab,path={self.folder},security_model=none",
-                "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab"]
+                "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab" + behind]
 
     # Watching
 
     def run(self):
-        """Run all cases; fills in results and info. A failing case raises nothing."""
+        """Run all cases; fills in results and info. A failing case raises nothing. Where the
+        emulated CPU loses dom0, boot again and go on there."""
+        for old in glob.glob(self.folder + LOST + "*"):
+            shutil.rmtree(old)
+        reason = self.boot()
+        while self.loss() and self.lost.total() < RESTARTS:
+            self.put_aside(self.loss())
+            reason = self.boot()
+        if self.running:
+            self.finish(self.running, "fail", reason or "dom0 disappeared")
+        for name in self.remaining():
+            self.finish(name, "fail", "not run: " + (reason or "the boot ended early"))
+        return self.results
+
+    def remaining(self):
+        return self.cases[len(self.results):]
+
+    def boot(self):
+        """Boot once, until the machine is off or hopeless; return why it failed, or None."""
         self.prepare()
         with open(os.path.join(self.folder, "lab-qemu.log"), "w", encoding="utf-8") as log:
             machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT,
                                        env={**os.environ, "TMPDIR": self.folder})
             try:
-                reason = self.watch(machine)
+                return self.watch(machine)
             finally:
                 machine.kill()
                 machine.wait()
-        if self.running:
-            self.finish(self.running, "fail", reason or "dom0 disappeared")
-        for name in self.cases[len(self.results):]:
-            self.finish(name, "fail", "not run: " + (reason or "the boot ended early"))
-        return self.results
+
+    def loss(self):
+        """What shows that the emulated CPU lost dom0 before the last case ended, or None."""
+        if not self.pvh or not self.remaining():
+            return None
+        return patterns.find_loss(self.serial_text())
+
+    def put_aside(self, loss):
+        """Count a loss of dom0, and keep the logs of that boot."""
+        case = self.remaining()[0]
+        self.lost[case] += 1
+        self.say("again", case, loss, 0, self.label)
+        os.remove(self.programs)
+        os.rename(self.folder, f"{self.folder}{LOST}{self.lost.total()}")
 
     def watch(self, machine):
         """Wait until the machine is off or hopeless; return why it failed, or None."""
-        self.deadline = time.monotonic() + BOOT_LIMIT
+        self.deadline = time.monotonic() + (PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT)
         while True:
             ended = machine.poll() is not None
             self.read_events()
@@ -182,15 +233,16 @@ class Boot:
                     f"no sign of life for too long ({self.running or 'starting'})"
             time.sleep(0.3)
 
-    grace = float("inf")
+    def serial_text(self):
+        try:
+            with open(self.serial, encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
 
     def serial_trouble(self):
         """A panic of Xen or dom0 ends the boot, shortly after its first line."""
-        try:
-            with open(self.serial, encoding="utf-8", errors="replace") as f:
-                hit = patterns.find_fatal(f.read())
-        except FileNotFoundError:
-            return None
+        hit = patterns.find_fatal(self.serial_text())
         if hit and self.grace == float("inf"):
             self.grace = time.monotonic() + 3
         return hit and f"{hit[0]}: {hit[1]} (see {self.shown(self.serial)})"
@@ -231,7 +283,8 @@ class Boot:
     def finish(self, case, result, reason, seconds=0, data=None, tail=None):
         self.running = None
         self.results.append({"suite": "lab-" + self.label, "name": case, "result": result,
-                             "reason": reason, "seconds": seconds, "data": data or {}})
+                             "reason": reason, "seconds": seconds, "data": data or {},
+                             "dom0_lost": self.lost[case]})
         self.say(result, case, reason, seconds, self.label)
         for name, text in (tail or {}).items():
             if text.strip():

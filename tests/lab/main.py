@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""main.py IMAGE [--qemu VERSION] [CASE...]: run lab cases in as few boots as they need.
+"""main.py IMAGE [--qemu VERSION] [--boot BOOT] [CASE...]: run lab cases in as few boots as
+they need.
 
-Without a case: all that are not marked slow; with "all": those too. The results go to
-build/results/lab.json. With --qemu 10.2, say, the device model is
+Without a case: all that are not marked slow, in their first boot, and those that are marked
+"everywhere" in all their boots. With "all": all cases in all boots. Cases that are named run
+in their first boot, or in the one that is named. The results go to build/results/lab.json. With --qemu 10.2, say, the device model is
 build/lab/qemu-system-x86_64-10.2, and the results go to build/results/lab-10.2.json."""
 
 import argparse
@@ -20,7 +22,8 @@ import boot  # noqa: E402
 import cases  # noqa: E402
 from lab import CASES  # noqa: E402
 
-BOOTS = ("module", "debug", "gntdev")
+BOOTS = {"module": "provider 'module'", "debug": "provider 'module', the kernel checks itself",
+         "pvh": "PVH dom0", "gntdev": "provider 'gntdev'"}
 STARTED = int(os.environ.get("XH_START", time.time()))
 
 
@@ -33,6 +36,14 @@ def chosen(names):
         sys.exit(f"error: no such case: {', '.join(unknown)}; known: {', '.join(CASES)}")
     return [c for c in CASES.values()
             if c.name in names or "all" in names or not (names or c.slow)]
+
+
+def runs_in(boot_name, case, arguments):
+    """Whether a case that was chosen runs in this boot."""
+    if arguments.boot or "all" in arguments.case:
+        return boot_name in case.boots
+    return boot_name == case.boots[0] or \
+        boot_name in case.boots and case.everywhere and not arguments.case
 
 
 def say(what, case, reason, seconds, boot_name):
@@ -50,6 +61,7 @@ def parse_arguments():
     parser.add_argument("image", help="folder with dom0's disk; scripts/lab.sh makes it")
     parser.add_argument("--qemu", default="", metavar="VERSION",
                         help="run build/lab/qemu-system-x86_64-VERSION as the device model")
+    parser.add_argument("--boot", choices=BOOTS, help="run cases in this boot only")
     parser.add_argument("case", nargs="*", help="name of a case, or all")
     return parser.parse_intermixed_args()
 
@@ -60,13 +72,13 @@ def main():
     if not os.path.exists(boot.device_model(qemu)):
         sys.exit(f"error: there is no {boot.device_model(qemu)}; build it first")
     cases_chosen, results = chosen(arguments.case), []
-    for name in BOOTS:
-        wanted = [c.name for c in cases_chosen if name in c.boots]
+    for name in [arguments.boot] if arguments.boot else BOOTS:
+        wanted = [c.name for c in cases_chosen if runs_in(name, c, arguments)]
         if not wanted:
             continue
         version = f"QEMU {qemu}, " if qemu else ""
-        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}provider '{name}' "
-              f"on {boot.accel()} …", flush=True)
+        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{BOOTS[name]} "
+              f"on {boot.accel(name == 'pvh')} …", flush=True)
         results += boot.Boot(name, image, wanted, say, qemu).run()
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
     name = f"lab{boot.suffix(qemu)}.json"

@@ -3,6 +3,7 @@
  * grantcheck: exercise /dev/xen/dmabuf-grant in dom0, without any guest
  *
  *   grantcheck [--self DOMID] [--only NAME] [--balloon MIB] [--no-exhaust]
+ *              [--fixed-gntdev]
  *
  * Buffers are granted to this domain itself (DOMID, default 0) and, where it
  * matters, accessed and mapped back through /dev/xen/gntdev. This verifies
@@ -14,7 +15,8 @@
  * Nothing else may use the device meanwhile, because its counters are
  * compared. One case fills most of the grant table for a moment, which other
  * guests notice; --no-exhaust skips it. The limit of what one domain may have
- * is lifted, but for the cases that test it.
+ * is lifted, but for the cases that test it. --fixed-gntdev says that gntdev
+ * has dma-buf calls and upstream/patches/gntdev-segments.patch, and tests that.
  *
  * Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" for each case and
  * a line of JSON at the end. A case that leaves a reference, an import or a
@@ -29,6 +31,8 @@
 #include <sys/wait.h>
 
 #include "grantcheck.h"
+
+static bool fixed_gntdev;
 
 /* Cases: sizes. */
 
@@ -98,13 +102,11 @@ static void content_vgem(void)
     check_content(dmabuf, 300, 40, 100, NULL);
 }
 
-/* Segments whose offset is more than a page. */
-static void content_huge_pages(void)
+/* Filled; its segments have offsets of more than a page. */
+static int make_huge_buffer(uint32_t pages)
 {
-    uint32_t pages = 1024;
     uint64_t bytes = (uint64_t)pages * PAGE;
     int memfd = memfd_create("grantcheck", MFD_ALLOW_SEALING | MFD_HUGETLB);
-    int dmabuf;
 
     if (memfd < 0) {
         skip("no huge pages here: %s", strerror(errno));
@@ -118,7 +120,14 @@ static void content_huge_pages(void)
         skip("no huge page free (vm.nr_hugepages): %s", strerror(errno));
     }
     fill_memfd(memfd, pages);
-    dmabuf = wrap_memfd(memfd, bytes);
+    return wrap_memfd(memfd, bytes);
+}
+
+static void content_huge_pages(void)
+{
+    uint32_t pages = 1024;
+    int dmabuf = make_huge_buffer(pages);
+
     check_content(dmabuf, pages, 0, pages, NULL);
     check_content(dmabuf, pages, 100, 700, NULL);
 }
@@ -906,6 +915,40 @@ static void release_flags(void)
     expect_release(&imp, 0);
 }
 
+/* Cases: gntdev, with our fix. Without it, it overruns the kernel's memory. */
+
+static void need_fixed_gntdev(void)
+{
+    if (!fixed_gntdev) {
+        skip("only with --fixed-gntdev");
+    }
+}
+
+static void gntdev_huge_pages(void)
+{
+    uint32_t pages = 1024;
+    struct ioctl_gntdev_dmabuf_imp_to_refs *req;
+    uint64_t *peer = keep_mem(pages, PAGE), *own;
+    int dev, dmabuf;
+
+    need_fixed_gntdev();
+    dev = open_gntdev();
+    dmabuf = make_huge_buffer(pages);
+    own = map_buffer(dmabuf, pages);
+    req = keep_mem(1, sizeof(*req) + pages * sizeof(*req->refs));
+    req->fd = dmabuf;
+    req->count = pages;
+    req->domid = self;
+    if (ioctl(dev, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS, req) < 0) {
+        fail("IMP_TO_REFS of %u pages: %s", pages, strerror(errno));
+    }
+    copy_refs(req->refs, pages, peer, false);
+    expect_pages(peer, pages, 0, NULL, false, "the peer");
+    invert_words(peer, pages);
+    copy_refs(req->refs, pages, peer, true);
+    expect_pages(own, pages, 0, NULL, true, "the owner");
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -943,6 +986,7 @@ static const struct {
     { "release: unknown handle", release_unknown },
     { "release: twice", release_twice },
     { "release: flags", release_flags },
+    { "gntdev: huge pages", gntdev_huge_pages },
 };
 
 /* Runner. */
@@ -1038,9 +1082,11 @@ static void parse_options(int argc, char **argv, const char **only)
             balloon = strtol(argv[++i], NULL, 0);
         } else if (strcmp(argv[i], "--no-exhaust") == 0) {
             exhaust = false;
+        } else if (strcmp(argv[i], "--fixed-gntdev") == 0) {
+            fixed_gntdev = true;
         } else {
             fprintf(stderr, "usage: grantcheck [--self DOMID] [--only NAME] "
-                    "[--balloon MIB] [--no-exhaust]\n");
+                    "[--balloon MIB] [--no-exhaust] [--fixed-gntdev]\n");
             exit(2);
         }
     }

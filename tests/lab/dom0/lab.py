@@ -8,19 +8,24 @@ from kvm import KvmGuest
 from xl import XlGuest
 
 CASES = {}
+# Boots with our module in dom0: a PV dom0, and a PVH dom0
+PV = ("module",)
+PVH = ("pvh",)
 
 
 class Case:
-    def __init__(self, function, name, limit, boots, slow):
+    def __init__(self, function, name, limit, boots, slow, everywhere):
         self.function, self.name, self.limit = function, name, limit
-        self.boots, self.slow = boots, slow
+        self.boots, self.slow, self.everywhere = boots, slow, everywhere
 
 
-def case(name, limit=120, boots=("module",), slow=False):
-    """Register a case, with its time limit in seconds and the boots that run it."""
+def case(name, limit=120, boots=PV + PVH, slow=False, everywhere=False):
+    """Register a case, with its time limit in seconds and the boots that it makes sense in.
+    `make check` runs it unless it is slow, and only in the first of these boots unless it is
+    marked "everywhere"; `make check-all` runs each case in all of its boots."""
     def register(function):
         assert name not in CASES and function.__doc__
-        CASES[name] = Case(function, name, limit, boots, slow)
+        CASES[name] = Case(function, name, limit, boots, slow, everywhere)
         return function
     return register
 

@@ -31,7 +31,7 @@ def find(text, expected=()):
 
 
 FATAL = r"Panic on CPU|Kernel panic|FATAL TRAP|Xen BUG at|Rebooting in|" \
-        r"Reboot disabled|emergency mode"
+        r"Reboot disabled|emergency mode|Hardware Dom0 crashed"
 
 
 def find_fatal(text):
@@ -40,3 +40,25 @@ def find_fatal(text):
         if re.search(FATAL, line):
             return "the machine stopped", line.strip()
     return None
+
+
+# Xen shows the state that the CPU has saved of a PVH dom0, and the code segment and address
+# in it are those of Xen.
+MIXED_UP = r"^.*RIP: +e008:\[<ffff82d0[0-9a-f]{8}>\].*\n.*CONTEXT: hvm guest \(d0v\d+\)"
+TRIPLE_FAULT = r"^.*\bd0v\d+ Triple fault.*"
+KERNEL_FAULT = r"\bBUG\b|\bOops\b|\bPANIC\b|Kernel panic|general protection fault|" \
+               r"stack guard page"
+
+
+def find_loss(text):
+    """What shows in the serial log that the emulated CPU has lost a PVH dom0, or None.
+
+    Software can cause neither of these: the CPU alone saves a guest's state, and Linux has
+    no such code segment; and before a triple fault of its own, Linux reports the first one.
+    Other guests have triple faults without a report now and then, too."""
+    found = re.search(MIXED_UP, text, re.M)
+    if not found:
+        found = re.search(TRIPLE_FAULT, text, re.M)
+        if not found or re.search(KERNEL_FAULT, text[:found.start()]):
+            return None
+    return "the emulated CPU lost dom0: " + " ".join(found[0].split())

@@ -4,7 +4,7 @@
 import resource
 
 from dom0 import OUT, Failed, sh
-from lab import case
+from lab import PV, case
 
 DRM_MODULES = ("virtio_gpu", "drm_shmem_helper", "virtio_dma_buf")
 
@@ -47,7 +47,7 @@ def guest_commands(lab):
         lab.require(False, "an error was taken for an answer")
 
 
-@case("pcid", limit=20)
+@case("pcid", limit=20, boots=PV)       # a PVH dom0 has page tables of its own
 def pcid(lab):
     """Xen uses the emulated CPU's PCIDs (patches/lab) for dom0's kernel and programs.
     Otherwise each system call would empty the emulated TLB."""

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's own code: what is a loss of dom0, and that the lab goes on after it. A shell
+script takes the place of the emulated machine."""
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+from argparse import Namespace
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "dom0")]
+import boot  # noqa: E402
+import main  # noqa: E402
+import patterns  # noqa: E402
+from lab import PV, PVH, Case  # noqa: E402
+
+STATE = """\
+(XEN) ----[ Xen-4.20.5-pre  x86_64  debug=n  Not tainted ]----
+(XEN) CPU:    0
+(XEN) RIP:    {rip}
+(XEN) RFLAGS: 0000000000000086   CONTEXT: hvm guest ({vcpu})
+"""
+XENS, LINUX = "e008:[<ffff82d0402a3b5e>]", "0010:[<ffffffff81a3b5e0>]"
+TRIPLE = "(XEN) d0v0 Triple fault - invoking HVM shutdown action 1\n"
+END = "(XEN) Hardware Dom0 crashed: 'noreboot' set - not rebooting.\n"
+LOSS = STATE.format(rip=XENS, vcpu="d0v0") + END
+
+
+class Patterns(unittest.TestCase):
+    def test_loss(self):
+        for text in (LOSS, TRIPLE + STATE.format(rip=LINUX, vcpu="d0v0") + END):
+            self.assertIn("lost dom0", patterns.find_loss("(XEN) before\n" + text))
+
+    def test_no_loss(self):
+        for text in (STATE.format(rip=LINUX, vcpu="d0v0") + END,    # dom0's own doing
+                     STATE.format(rip=XENS.replace("e008", "0010"), vcpu="d0v0"),
+                     STATE.format(rip=XENS, vcpu="d3v0"),           # another guest
+                     TRIPLE.replace("d0v0", "d3v0"),
+                     "[  9.1] BUG: unable to handle page fault\n" + TRIPLE,
+                     "(XEN) Panic on CPU 0:\n", END):
+            self.assertIsNone(patterns.find_loss(text), text)
+
+    def test_fatal(self):
+        self.assertTrue(patterns.find_fatal(LOSS))
+
+
+class Machine(boot.Boot):
+    """Passes each case of its job, but ends with a text on the serial line in some."""
+
+    def __init__(self, folder, text, losses, name="pvh"):
+        super().__init__(name, "", "abc", say=lambda *said: None)
+        self.folder = os.path.join(folder, "pvh")
+        self.out, self.serial = f"{self.folder}/out", f"{self.folder}/serial.log"
+        self.programs = f"{self.folder}/programs.tar"
+        self.text, self.losses, self.boots = text, list(losses), 0
+
+    def prepare(self):
+        super().prepare()
+        self.boots += 1
+
+    def files(self):
+        return []
+
+    def command(self):
+        events = []
+        with open(f"{self.folder}/job.json", encoding="utf-8") as f:
+            cases = json.load(f)["cases"]
+        for case in cases:
+            events.append({"event": "start", "case": case, "limit": 5})
+            if case in self.losses:
+                self.losses.remove(case)
+                return self.script(events, self.text)
+            events.append({"event": "end", "case": case, "result": "pass", "reason": "",
+                           "seconds": 1, "data": {}, "tail": {}})
+        return self.script(events, "")
+
+    def script(self, events, serial):
+        for path, text in ((f"{self.out}/events.jsonl", "\n".join(map(json.dumps, events)) + "\n"),
+                           (self.serial, serial)):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+        return ["true"]
+
+
+class Restarts(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        model = os.path.join(folder.name, "qemu")
+        with open(model, "w", encoding="ascii"):
+            pass
+        self.addCleanup(setattr, boot, "device_model", boot.device_model)
+        self.addCleanup(setattr, boot, "GNTDEV", boot.GNTDEV)
+        boot.device_model, boot.GNTDEV = lambda qemu: model, {}
+
+    def run_machine(self, text, losses, name="pvh"):
+        machine = Machine(self.folder, text, losses, name)
+        results = machine.run()
+        self.assertEqual([r["name"] for r in results], list("abc"))
+        return machine, [(r["result"], r["dom0_lost"]) for r in results]
+
+    def test_none(self):
+        machine, results = self.run_machine(LOSS, "")
+        self.assertEqual((machine.boots, results), (1, [("pass", 0)] * 3))
+
+    def test_goes_on(self):
+        machine, results = self.run_machine(LOSS, "bbc")
+        self.assertEqual((machine.boots, results), (4, [("pass", 0), ("pass", 2), ("pass", 1)]))
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         ["pvh", "pvh-lost-1", "pvh-lost-2", "pvh-lost-3", "qemu"])
+
+    def test_bounded(self):
+        machine, results = self.run_machine(LOSS, "b" * 100)
+        self.assertEqual(machine.boots, boot.RESTARTS + 1)
+        self.assertEqual(results, [("pass", 0), ("fail", boot.RESTARTS), ("fail", 0)])
+
+    def test_other_ends(self):
+        for text, name in ((END, "pvh"), (LOSS, "module")):
+            machine, results = self.run_machine(text, "b", name)
+            self.assertEqual((machine.boots, results), (1, [("pass", 0), ("fail", 0), ("fail", 0)]))
+
+
+class Choice(unittest.TestCase):
+    """Which of the chosen cases runs where"""
+
+    def runs(self, names="", only=None, **marks):
+        case = Case(None, "a", 1, marks.get("boots", PV + PVH), False,
+                    marks.get("everywhere", False))
+        arguments = Namespace(boot=only, case=names.split())
+        return [name for name in main.BOOTS if main.runs_in(name, case, arguments)]
+
+    def test_boots(self):
+        self.assertEqual(self.runs(), ["module"])
+        self.assertEqual(self.runs(everywhere=True), ["module", "pvh"])
+        self.assertEqual(self.runs("all"), ["module", "pvh"])
+        self.assertEqual(self.runs("all", boots=PV), ["module"])
+        self.assertEqual(self.runs("a", everywhere=True), ["module"])
+        self.assertEqual(self.runs("a", boots=PVH), ["pvh"])
+        self.assertIn("pvh", self.runs("a", only="pvh"))
+        self.assertNotIn("pvh", self.runs("a", only="pvh", boots=PV))
+
+
+if __name__ == "__main__":
+    unittest.main()
