@@ -51,7 +51,7 @@ def run_module(lab, rounds, seconds):
     wait_no_grants(60)
 
 
-@case("canary", limit=400)
+@case("canary", limit=400, everywhere=True)
 def canary(lab):
     """A guest that keeps released pages sees and changes its own old buffer only, whether
     pages return to the kernel or to a pool of the exporter's (I2, R25)."""

@@ -47,7 +47,7 @@ def nothing_trapped(lab, guest, before):
     lab.require(window(guest)["grants"] > 0, "nothing was granted")
 
 
-@case("venus", limit=300)
+@case("venus", limit=300, everywhere=True)
 def venus(lab):
     """vulkaninfo lists Venus, and a picture equals the one that lavapipe renders in dom0."""
     guest = system_guest(lab)
@@ -129,7 +129,7 @@ def colours(guest):
     return picture if len(some) > 200 else None
 
 
-@case("gl-buffer", limit=240)
+@case("gl-buffer", limit=240, everywhere=True)
 def gl_buffer(lab):
     """A persistently mapped GL buffer is trapped, since software GL cannot export it."""
     guest = system_guest(lab)
@@ -142,7 +142,7 @@ def gl_buffer(lab):
     guest.ask("gl", "quit")
 
 
-@case("vkcube", limit=400)
+@case("vkcube", limit=400, everywhere=True)
 def vkcube(lab):
     """vkcube completes in weston, and the cube is on the screen."""
     guest = system_guest(lab)

@@ -24,7 +24,7 @@ def trapped(lab):
     blob.close()
 
 
-@case("trapped-sampled", limit=480)
+@case("trapped-sampled", limit=480, everywhere=True)
 def trapped_sampled(lab):
     """Without our driver, sampled words of blobs of all sizes are right (I1)."""
     guest = lab.guest(driver=False)
@@ -34,7 +34,7 @@ def trapped_sampled(lab):
         blob.close()
 
 
-@case("granted", limit=300)
+@case("granted", limit=300, everywhere=True)
 def granted(lab):
     """With our driver blobs are granted, and words are right both ways (I1, R9)."""
     guest = lab.guest(driver=True)

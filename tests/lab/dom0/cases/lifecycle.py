@@ -19,7 +19,7 @@ def has_backend(domid):
     return dom0.store(f"{NODES}/{domid}/0/state") is not None
 
 
-@case("reload", limit=240)
+@case("reload", limit=240, everywhere=True)
 def reload(lab):
     """A mapped blob keeps its words while the driver is unloaded and loaded again (R19, R20,
     R27)."""
@@ -37,7 +37,7 @@ def reload(lab):
     wait_no_grants()
 
 
-@case("destroy", limit=240)
+@case("destroy", limit=240, everywhere=True)
 def destroy(lab):
     """xl destroy with a blob granted leaves no grant, buffer or node behind."""
     guest = lab.guest(driver=True)
@@ -50,7 +50,7 @@ def destroy(lab):
     lab.require(not has_backend(domid), f"node of {domid} left")
 
 
-@case("kill-qemu", limit=300)
+@case("kill-qemu", limit=300, everywhere=True)
 def kill_qemu(lab):
     """After kill -9 of QEMU pages are held until the guest is gone, and nodes are swept."""
     guest = lab.guest(driver=True)
@@ -308,7 +308,7 @@ def reboots(lab):
     lab.data.update(reboots=REBOOTS, **before)
 
 
-@case("grantcheck", limit=400)
+@case("grantcheck", limit=400, everywhere=True)
 def grantcheck(lab):
     """The module alone: all sizes and errors, with dom0's memory fragmented (I2)."""
     lab.drop_guest()

@@ -47,7 +47,7 @@ def check_not_given(lab, guest, seed):
     return blob
 
 
-@case("gntdev-large-folios", limit=400, boots=PVH, slow=True)
+@case("gntdev-large-folios", limit=400, boots=PVH)
 def gntdev_large_folios(lab):
     """QEMU gives no buffer to gntdev in a dom0 that may have large folios. The first one has
     none, so that gntdev would grant it."""
@@ -67,7 +67,7 @@ def gntdev_large_folios(lab):
     lab.drop_guest()
 
 
-@case("grantcheck-huge-pages", limit=120, boots=PVH, slow=True)
+@case("grantcheck-huge-pages", limit=120, boots=PVH)
 def grantcheck_huge_pages(lab):
     """The module grants huge pages, and so does gntdev with our fix; words are right."""
     lab.drop_guest()
