@@ -21,6 +21,7 @@ import patterns  # noqa: E402
 
 BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
 PVH_BOOT_LIMIT = 600    # the same of a dom0 with nested page tables
+PVH_PATIENCE = 2        # factor of the time limits of a PVH dom0's cases
 SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
 LOST = "-lost-"         # in the names of folders with the logs of such boots
@@ -123,7 +124,8 @@ class Boot:
             shutil.copy(f"{BUILD}/modules/{GNTDEV[self.name]}.ko", f"{self.folder}/xen-gntdev.ko")
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
             json.dump({"boot": self.name, "kvm": self.kvm, "software": software(self.pvh),
-                       "qemu": self.qemu, "cases": self.remaining()}, f)
+                       "patience": PVH_PATIENCE if self.pvh else 1, "qemu": self.qemu,
+                       "cases": self.remaining()}, f)
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}"

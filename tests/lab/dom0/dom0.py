@@ -15,6 +15,7 @@ MODULE = "xen_dmabuf_grant"
 # The renderer itself, without a render server.
 LAVAPIPE = "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
 DEBUGFS = "/sys/kernel/debug/xen-dmabuf-grant"
+patience = 1                # factor of all time limits
 
 
 class Failed(Exception):
@@ -31,9 +32,20 @@ def brief(text):
     return text if len(text) < 1600 else text[:800] + "\n[...]\n" + text[-700:]
 
 
+def be_patient(factor):
+    """Multiply all time limits, in a boot that is slower than others."""
+    global patience                     # pylint: disable=global-statement
+    patience = factor
+
+
+def allowed(seconds):
+    """A time limit in this boot."""
+    return int(seconds * patience)
+
+
 def sh(command, timeout=60, check=True):
     """Run a shell command and return its output."""
-    done = subprocess.run(command, shell=True, text=True, timeout=timeout,
+    done = subprocess.run(command, shell=True, text=True, timeout=allowed(timeout),
                           stdin=subprocess.DEVNULL, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if check and done.returncode:
@@ -52,13 +64,13 @@ def tool_json(command, timeout=120):
 
 def wait_for(what, predicate, seconds, pause=0.1):
     """Poll until predicate() is true; return its value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + allowed(seconds)
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() > end:
-            raise Failed(f"did not happen within {seconds} s: {what}")
+            raise Failed(f"did not happen within {allowed(seconds)} s: {what}")
         time.sleep(pause)
 
 

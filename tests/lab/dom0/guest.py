@@ -8,7 +8,7 @@ import shlex
 import socket
 
 import screen
-from dom0 import RUN, Failed, brief, tool_json, wait_for
+from dom0 import RUN, Failed, allowed, brief, tool_json, wait_for
 
 GPU = "virtio-gpu-gl-pci,blob=on,hostmem=256M,venus=on"
 DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
@@ -59,8 +59,8 @@ class Guest:
         if self.link is None:
             raise Failed(f"there is no guest to run this in: {command}")
         self.sequence += 1
-        self.link.send(self.sequence, seconds, command)
-        return self.link.answer(self.sequence, seconds + 15)
+        self.link.send(self.sequence, allowed(seconds), command)
+        return self.link.answer(self.sequence, allowed(seconds) + 15)
 
     def run(self, command, seconds=30):
         """Run a shell command that must succeed; return its output."""
@@ -84,14 +84,14 @@ class Guest:
     def spawn(self, name, command, seconds=120):
         """Start a program that answers lines; return its first answer."""
         self.run(f"spawn {name} {command}")
-        return self.json(f"ask {name} {seconds}", seconds + 5)
+        return self.json(f"ask {name} {allowed(seconds)}", seconds + 5)
 
     def spawn_quiet(self, name, command):
         """Start a program that prints nothing until it is asked."""
         self.run(f"spawn {name} {command}")
 
     def ask(self, name, line, seconds=60):
-        return self.json(f"ask {name} {seconds} {shlex.quote(line)}", seconds + 5)
+        return self.json(f"ask {name} {allowed(seconds)} {shlex.quote(line)}", seconds + 5)
 
     # The device model
 

@@ -36,7 +36,7 @@ def event(**fields):
 def execute(case, lab):
     """Run one case; return (result, reason)."""
     try:
-        signal.alarm(case.limit)
+        signal.alarm(dom0.allowed(case.limit))
         case.function(lab)
         signal.alarm(0)
     except dom0.Skipped as skipped:
@@ -46,7 +46,7 @@ def execute(case, lab):
     except TimeUp:
         place = traceback.extract_tb(sys.exc_info()[2])
         lines = [f"{os.path.basename(p.filename)}:{p.lineno}" for p in place]
-        return "fail", f"not finished after {case.limit} s, at {' > '.join(lines[1:])}"
+        return "fail", f"not finished after {dom0.allowed(case.limit)} s, at {' > '.join(lines[1:])}"
     except Exception:  # pylint: disable=broad-except
         return "fail", traceback.format_exc()[-1500:]
     finally:
@@ -70,17 +70,17 @@ def attempt(case, lab, logs):
 
 
 def drop_guest(lab):
-    signal.alarm(90)
+    signal.alarm(dom0.allowed(90))
     lab.drop_guest()
     signal.alarm(0)
 
 
 def run_case(case, lab, logs):
-    event(event="start", case=case.name, limit=case.limit)
+    event(event="start", case=case.name, limit=dom0.allowed(case.limit))
     began = time.monotonic()
     result, reason, new = attempt(case, lab, logs)
     if result == "fail" and LOST_GUEST in new["xen"]:
-        event(event="again", case=case.name, limit=case.limit, reason=LOST_GUEST)
+        event(event="again", case=case.name, limit=dom0.allowed(case.limit), reason=LOST_GUEST)
         drop_guest(lab)
         logs.collect()
         result, reason, new = attempt(case, lab, logs)
@@ -99,9 +99,10 @@ def run_case(case, lab, logs):
 def main():
     with open(f"{dom0.SHARE}/job.json", encoding="utf-8") as f:
         job = json.load(f)
+    dom0.be_patient(job["patience"])
     signal.signal(signal.SIGALRM, on_alarm)
     event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
-    signal.alarm(120)
+    signal.alarm(dom0.allowed(120))
     dom0.setup(job["kvm"])
     dom0.require_qemu(job["qemu"])
     signal.alarm(0)
