@@ -104,6 +104,7 @@ class Boot:
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
         self.serial = os.path.join(self.folder, "serial.log")
+        self.emulator_log = os.path.join(self.folder, "lab-qemu.log")
         self.results, self.info = [], {"accel": accel(self.pvh)}
         self.lost = Counter()   # case: how often the emulated CPU lost dom0 in it
 
@@ -159,7 +160,7 @@ class Boot:
         return [f"{BUILD}/lab/emulator", "-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
                 "-M", "q35", *cpu_options(self.pvh), *iommu,
                 "-smp", "3", "-m", "5G", "-nodefaults", "-no-user-config",
-                "-display", "none", "-no-reboot",
+                "-display", "none", "-no-reboot", "-d", "cpu_reset",
                 "-serial", f"file:{self.serial}", *self.kernel(),
                 "-drive", f"if=none,id=disk,file={image}/dom0.img,format=raw,"
                           "snapshot=on,cache=unsafe",
@@ -195,7 +196,7 @@ class Boot:
     def boot(self):
         """Boot once, until the machine is off or hopeless; return why it failed, or None."""
         self.prepare()
-        with open(os.path.join(self.folder, "lab-qemu.log"), "w", encoding="utf-8") as log:
+        with open(self.emulator_log, "w", encoding="utf-8") as log:
             machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT,
                                        env={**os.environ, "TMPDIR": self.folder})
@@ -209,7 +210,8 @@ class Boot:
         """What shows that the emulated CPU lost dom0 before the last case ended, or None."""
         if not self.pvh or not self.remaining():
             return None
-        return patterns.find_loss(self.serial_text())
+        serial = self.text(self.serial)
+        return patterns.find_loss(serial, self.text(self.emulator_log))
 
     def put_aside(self, loss):
         """Count a loss of dom0, and keep the logs of that boot."""
@@ -227,7 +229,8 @@ class Boot:
             self.read_events()
             trouble = self.serial_trouble()
             if ended:
-                return trouble or self.info.get("broken")
+                return trouble or self.info.get("broken") or \
+                    f"the machine is off (status {machine.returncode}), and dom0 with it"
             if trouble and time.monotonic() > self.grace:
                 return trouble
             if time.monotonic() > self.deadline:
@@ -235,16 +238,17 @@ class Boot:
                     f"no sign of life for too long ({self.running or 'starting'})"
             time.sleep(0.3)
 
-    def serial_text(self):
+    @staticmethod
+    def text(path):
         try:
-            with open(self.serial, encoding="utf-8", errors="replace") as f:
+            with open(path, encoding="utf-8", errors="replace") as f:
                 return f.read()
         except FileNotFoundError:
             return ""
 
     def serial_trouble(self):
         """A panic of Xen or dom0 ends the boot, shortly after its first line."""
-        hit = patterns.find_fatal(self.serial_text())
+        hit = patterns.find_fatal(self.text(self.serial))
         if hit and self.grace == float("inf"):
             self.grace = time.monotonic() + 3
         return hit and f"{hit[0]}: {hit[1]} (see {self.shown(self.serial)})"

@@ -26,11 +26,13 @@ STATE = """\
 XENS, LINUX = "e008:[<ffff82d0402a3b5e>]", "0010:[<ffffffff81a3b5e0>]"
 TRIPLE = "(XEN) d0v0 Triple fault - invoking HVM shutdown action 1\n"
 END = "(XEN) Hardware Dom0 crashed: 'noreboot' set - not rebooting.\n"
+RESET = "CPU Reset (CPU 1)\nTriple fault\nCPU Reset (CPU 0)\n"
 LOSS = STATE.format(rip=XENS, vcpu="d0v0") + END
 
 
 class Patterns(unittest.TestCase):
     def test_loss(self):
+        self.assertIn("lost Xen", patterns.find_loss("(XEN) before\n", RESET))
         for text in (LOSS, TRIPLE + STATE.format(rip=LINUX, vcpu="d0v0") + END):
             self.assertIn("lost dom0", patterns.find_loss("(XEN) before\n" + text))
 
@@ -41,21 +43,20 @@ class Patterns(unittest.TestCase):
                      TRIPLE.replace("d0v0", "d3v0"),
                      "[  9.1] BUG: unable to handle page fault\n" + TRIPLE,
                      "(XEN) Panic on CPU 0:\n", END):
-            self.assertIsNone(patterns.find_loss(text), text)
+            self.assertIsNone(patterns.find_loss(text, RESET[:9]), text)
+        self.assertIsNone(patterns.find_loss("(XEN) Panic on CPU 0:\n", RESET))
 
     def test_fatal(self):
         self.assertTrue(patterns.find_fatal(LOSS))
 
 
 class Machine(boot.Boot):
-    """Passes each case of its job, but ends with a text on the serial line in some."""
+    """Passes each case of its job, but ends with a text on the serial line in some, and
+    perhaps one in the emulator's log."""
 
-    def __init__(self, folder, text, losses, name="pvh"):
+    def __init__(self, serial, losses, name="pvh", log=""):
         super().__init__(name, "", "abc", say=lambda *said: None)
-        self.folder = os.path.join(folder, "pvh")
-        self.out, self.serial = f"{self.folder}/out", f"{self.folder}/serial.log"
-        self.programs = f"{self.folder}/programs.tar"
-        self.text, self.losses, self.boots = text, list(losses), 0
+        self.says, self.losses, self.log, self.boots = serial, list(losses), log, 0
 
     def prepare(self):
         super().prepare()
@@ -72,17 +73,17 @@ class Machine(boot.Boot):
             events.append({"event": "start", "case": case, "limit": 5})
             if case in self.losses:
                 self.losses.remove(case)
-                return self.script(events, self.text)
+                return self.script(events, self.says, self.log)
             events.append({"event": "end", "case": case, "result": "pass", "reason": "",
                            "seconds": 1, "data": {}, "tail": {}})
-        return self.script(events, "")
+        return self.script(events)
 
-    def script(self, events, serial):
+    def script(self, events, serial="", log=""):
         for path, text in ((f"{self.out}/events.jsonl", "\n".join(map(json.dumps, events)) + "\n"),
                            (self.serial, serial)):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
-        return ["true"]
+        return ["printf", "%s", log]
 
 
 class Restarts(unittest.TestCase):
@@ -90,15 +91,13 @@ class Restarts(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
-        model = os.path.join(folder.name, "qemu")
-        with open(model, "w", encoding="ascii"):
-            pass
-        self.addCleanup(setattr, boot, "device_model", boot.device_model)
-        self.addCleanup(setattr, boot, "GNTDEV", boot.GNTDEV)
-        boot.device_model, boot.GNTDEV = lambda qemu: model, {}
+        for name, value in (("BUILD", folder.name), ("GNTDEV", {}),
+                            ("device_model", lambda qemu: __file__)):
+            self.addCleanup(setattr, boot, name, getattr(boot, name))
+            setattr(boot, name, value)
 
-    def run_machine(self, text, losses, name="pvh"):
-        machine = Machine(self.folder, text, losses, name)
+    def run_machine(self, *arguments, **options):
+        machine = Machine(*arguments, **options)
         results = machine.run()
         self.assertEqual([r["name"] for r in results], list("abc"))
         return machine, [(r["result"], r["dom0_lost"]) for r in results]
@@ -110,8 +109,12 @@ class Restarts(unittest.TestCase):
     def test_goes_on(self):
         machine, results = self.run_machine(LOSS, "bbc")
         self.assertEqual((machine.boots, results), (4, [("pass", 0), ("pass", 2), ("pass", 1)]))
-        self.assertEqual(sorted(os.listdir(self.folder)),
-                         ["pvh", "pvh-lost-1", "pvh-lost-2", "pvh-lost-3", "qemu"])
+        self.assertEqual(sorted(os.listdir(f"{self.folder}/lab")),
+                         ["pvh", "pvh-lost-1", "pvh-lost-2", "pvh-lost-3"])
+
+    def test_lost_xen(self):
+        machine, results = self.run_machine("", "b", log=RESET)
+        self.assertEqual((machine.boots, results), (2, [("pass", 0), ("pass", 1), ("pass", 0)]))
 
     def test_bounded(self):
         machine, results = self.run_machine(LOSS, "b" * 100)
@@ -120,7 +123,7 @@ class Restarts(unittest.TestCase):
 
     def test_other_ends(self):
         for text, name in ((END, "pvh"), (LOSS, "module")):
-            machine, results = self.run_machine(text, "b", name)
+            machine, results = self.run_machine(text, "b", name=name)
             self.assertEqual((machine.boots, results), (1, [("pass", 0), ("fail", 0), ("fail", 0)]))
 
 

@@ -45,17 +45,22 @@ def find_fatal(text):
 # Xen shows the state that the CPU has saved of a PVH dom0, and the code segment and address
 # in it are those of Xen.
 MIXED_UP = r"^.*RIP: +e008:\[<ffff82d0[0-9a-f]{8}>\].*\n.*CONTEXT: hvm guest \(d0v\d+\)"
+HOST_FAULT = "\nTriple fault\n"     # what QEMU logs of a CPU that does not run a guest
 TRIPLE_FAULT = r"^.*\bd0v\d+ Triple fault.*"
 KERNEL_FAULT = r"\bBUG\b|\bOops\b|\bPANIC\b|Kernel panic|general protection fault|" \
                r"stack guard page"
 
 
-def find_loss(text):
-    """What shows in the serial log that the emulated CPU has lost a PVH dom0, or None.
+def find_loss(text, emulator=""):
+    """What shows in the serial log, or in the emulator's, that the emulated CPU has lost a PVH
+    dom0, or None.
 
     Software can cause neither of these: the CPU alone saves a guest's state, and Linux has
     no such code segment; and before a triple fault of its own, Linux reports the first one.
-    Other guests have triple faults without a report now and then, too."""
+    Other guests have triple faults without a report now and then, too. A triple fault of the
+    machine itself is one of Xen's, which would report its first one, too."""
+    if HOST_FAULT in emulator and not find_fatal(text):
+        return "the emulated CPU lost Xen: triple fault, and Xen has reported nothing"
     found = re.search(MIXED_UP, text, re.M)
     if not found:
         found = re.search(TRIPLE_FAULT, text, re.M)
