@@ -5,7 +5,8 @@ they need.
 
 Without a case: all that are not marked slow, in their first boot, and those that are marked
 "everywhere" in all their boots. With "all": all cases in all boots. Cases that are named run
-in their first boot, or in the one that is named. The results go to build/results/lab.json. With --qemu 10.2, say, the device model is
+in their first boot, or in the one that is named. The results go to
+build/results/lab.json. With --qemu 10.2, say, the device model is
 build/lab/qemu-system-x86_64-10.2, and the results go to build/results/lab-10.2.json."""
 
 import argparse
