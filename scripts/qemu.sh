@@ -7,6 +7,7 @@
 # build base, after qemu-source.sh with the same option.
 
 . "$(dirname "$0")/common.sh"
+. "$TOP/scripts/overlay.sh"
 
 name=qemu
 case ${1:-} in
@@ -23,31 +24,6 @@ esac
 source=$TOP/build/$name-src
 out=$TOP/build/$name
 [ -d "$source" ] || die "there is no build/$name-src: run scripts/qemu-source.sh first"
-
-# What goes into QEMU's tree. tests/unit has its own meson.build and shims for the
-# build without QEMU.
-our_files()
-{
-    find hw include qapi tests/qtest util -type f
-    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -o -name test-xen-mapcache.c
-}
-
-# Copies only what differs, keeping nothing that is gone here, so that ninja builds
-# no more than it has to and no stale header hides a mistake.
-overlay()
-{
-    (cd "$TOP" && our_files | sort) >"$source/.overlay.new"
-    [ ! -e "$source/.overlay" ] || comm -23 "$source/.overlay" "$source/.overlay.new" |
-        while read -r file; do
-            rm -f "$source/$file"
-        done
-    mv "$source/.overlay.new" "$source/.overlay"
-    while read -r file; do
-        cmp -s "$TOP/$file" "$source/$file" && continue
-        mkdir -p "$(dirname "$source/$file")"
-        cp "$TOP/$file" "$source/$file"
-    done <"$source/.overlay"
-}
 
 # --cc=gcc: ccache has no wrapper called cc. Debian strips firmware from the source,
 # hence --disable-install-blobs; --firmwarepath is where its packages put it.
@@ -82,7 +58,7 @@ check_warnings()
 }
 
 key="$options $(cat "$source/.key")"
-[ "$name" = qemu-plain ] || overlay
+[ "$name" = qemu-plain ] || overlay "$source"
 if [ "$(cat "$out/.key" 2>/dev/null)" != "$key" ]; then
     rm -rf "$out"
     configure
