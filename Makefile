@@ -3,7 +3,8 @@
 # xen-hostmem. `make demo` and `make check` do everything from scratch; most of
 # the other targets are parts of them.
 
-.PHONY: help build demo check check-fast check-all fuzz bench upstream-series clean distclean
+.PHONY: help build demo check check-fast check-all deb check-deb fuzz bench upstream-series \
+	clean distclean
 
 export XH_START := $(shell date +%s)
 
@@ -13,7 +14,9 @@ help:
 	@echo 'make demo        boot Xen on an emulated machine and map host memory into a guest'
 	@echo 'make check       all tests (check-fast, then the lab)'
 	@echo 'make check-fast  the tests that do not need the lab'
-	@echo 'make check-all   check, the slow lab cases, and the same on $(OTHER_QEMUS)'
+	@echo 'make check-all   check, the slow lab cases, check-deb, and the lab on $(OTHER_QEMUS)'
+	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'
+	@echo 'make check-deb   install, upgrade and remove them in a plain Debian system'
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
 	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
@@ -23,7 +26,7 @@ help:
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 
-build demo check check-fast check-all fuzz bench:
+build demo check check-fast check-all deb check-deb fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@
 
 upstream-series:

@@ -232,6 +232,11 @@ def tools():
     return tap("xen-hostmem-check", ["python3", "tests/check/run.py"], cwd=TOP)
 
 
+def deb():
+    """The results of packaging/test.sh, which runs outside this base."""
+    return tap("deb", ["cat", os.path.join(BUILD, "results", "deb.tap")])
+
+
 def versions():
     """The patches fit every other QEMU that UPSTREAM pins, without fuzz."""
     with open(os.path.join(TOP, "UPSTREAM"), encoding="utf-8") as f:
@@ -252,7 +257,7 @@ def modules():
 
 
 SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup,
-          "tools": tools, "versions": versions, "modules": modules}
+          "tools": tools, "deb": deb, "versions": versions, "modules": modules}
 
 
 def run_suite(suite):

@@ -4,7 +4,8 @@
 # in-base.sh COMMAND...: run a command in the build base. The checkout is /src,
 # the cache is /cache, everything else is read-only. Mounts and processes have
 # namespaces of their own, so both vanish with this script however it ends.
-# QEMU_SRC, a folder or file of the user, appears read-only below /qemu-src.
+# QEMU_SRC, a folder or file of the user, appears read-only below /qemu-src. XH_LAYER
+# is the name of a folder in the cache that is laid over the base (packaging/layer.sh).
 
 . "$(dirname "$0")/common.sh"
 
@@ -12,7 +13,11 @@ inside()
 {
     root=$1
     shift
-    mount --rbind "$root" "$root"
+    if [ -n "${XH_LAYER:-}" ]; then
+        mount -t overlay -o "lowerdir=$CACHE/$XH_LAYER:$root" layer "$root"
+    else
+        mount --rbind "$root" "$root"
+    fi
     mount --bind "$TOP" "$root/src"
     mount --bind "$CACHE" "$root/cache"
     mount -t proc proc "$root/proc"

@@ -91,9 +91,22 @@ check_other()
     try "$TOP/scripts/lab.sh" main.py --qemu "$series" all
 }
 
+# The packages, installed and removed. In their absence the report counts a failure.
+check_deb()
+{
+    mkdir -p "$BUILD/results"
+    rm -f "$BUILD"/results/deb.*
+    "$TOP/packaging/deb.sh" || return
+    "$TOP/scripts/base.sh" target
+    step "installing, upgrading and removing the packages"
+    "$TOP/packaging/test.sh" >"$BUILD/results/deb.tap" || true
+    "$in_base" python3 scripts/check.py deb
+}
+
 check_all()
 {
     check all
+    try check_deb
     others=$(other_qemus)
     for other in $others; do
         check_other "$other"
@@ -140,8 +153,10 @@ check)
 check-all)
     check_all
     # shellcheck disable=SC2046 # a list
-    report lab $(other_qemus | sed 's/.*/qtest-& lab-&/')
+    report lab deb $(other_qemus | sed 's/.*/qtest-& lab-&/')
     ;;
+deb) exec "$TOP/packaging/deb.sh" ;;
+check-deb) check_deb ;;
 fuzz)
     case ${RUNS:-1} in
     *[!0-9]*) die "RUNS is a number, not '$RUNS'" ;;
@@ -150,5 +165,5 @@ fuzz)
     exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
     ;;
 bench) bench ;;
-*) die "usage: run.sh build|demo|check-fast|check|check-all|fuzz|bench" ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all|deb|check-deb|fuzz|bench" ;;
 esac
