@@ -14,7 +14,7 @@ help:
 	@echo 'make demo        boot Xen on an emulated machine and map host memory into a guest'
 	@echo 'make check       all tests (check-fast, then the lab)'
 	@echo 'make check-fast  the tests that do not need the lab'
-	@echo 'make check-all   check, the slow lab cases, check-deb, and the lab on $(OTHER_QEMUS)'
+	@echo 'make check-all   check, the slow lab cases, and the same on $(OTHER_QEMUS)'
 	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'
 	@echo 'make check-deb   install, upgrade and remove them in a plain Debian system'
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'

@@ -32,4 +32,5 @@ if [ "$(cat "$image/key" 2>/dev/null)" != "$key" ]; then
 fi
 logged initrd "$IN_BASE" tests/lab/guest/initrd.sh "/cache/$(basename "$base")" \
     /src/build/lab/initrd.gz || die "the guest's initrd could not be created"
-"$IN_BASE" python3 tests/lab/main.py /src/build/lab/image-packages --packages "$@"
+[ $# -gt 0 ] || set -- all
+"$IN_BASE" python3 tests/lab/main.py /src/build/lab/image-packages --boot packages "$@"

@@ -25,6 +25,9 @@ from lab import CASES  # noqa: E402
 
 BOOTS = {"module": "provider 'module'", "debug": "provider 'module', the kernel checks itself",
          "pvh": "PVH dom0", "gntdev": "provider 'gntdev'"}
+# Only if it is named: it needs the image that packaging/lab.sh makes.
+PACKAGES = {"packages": "the Debian packages"}
+TITLES = BOOTS | PACKAGES
 STARTED = int(os.environ.get("XH_START", time.time()))
 
 
@@ -62,7 +65,7 @@ def parse_arguments():
     parser.add_argument("image", help="folder with dom0's disk; scripts/lab.sh makes it")
     parser.add_argument("--qemu", default="", metavar="VERSION",
                         help="run build/lab/qemu-system-x86_64-VERSION as the device model")
-    parser.add_argument("--boot", choices=BOOTS, help="run cases in this boot only")
+    parser.add_argument("--boot", choices=TITLES, help="run cases in this boot only")
     parser.add_argument("case", nargs="*", help="name of a case, or all")
     return parser.parse_intermixed_args()
 
@@ -78,11 +81,12 @@ def main():
         if not wanted:
             continue
         version = f"QEMU {qemu}, " if qemu else ""
-        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{BOOTS[name]} "
+        print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{TITLES[name]} "
               f"on {boot.accel(name == 'pvh')} …", flush=True)
         results += boot.Boot(name, image, wanted, say, qemu).run()
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
-    name = f"lab{boot.suffix(qemu)}.json"
+    of = "packages" if arguments.boot in PACKAGES else qemu
+    name = f"lab{boot.suffix(of)}.json"
     with open(os.path.join(boot.BUILD, "results", name), "w", encoding="utf-8") as f:
         json.dump(results, f, indent=1)
     return any(r["result"] == "fail" for r in results)
