@@ -8,7 +8,7 @@ import subprocess
 import dom0
 from blobs import wait_no_grants
 from dom0 import RUN, Failed
-from lab import case
+from lab import PV, case
 
 PAGES = 4
 ROUNDS, MANY_ROUNDS, GNTDEV_ROUNDS = 500, 10000, 200
@@ -58,7 +58,7 @@ def canary(lab):
     run_module(lab, ROUNDS, 150)
 
 
-@case("canary-long", limit=3600, slow=True)
+@case("canary-long", limit=3600, boots=PV, slow=True)
 def canary_long(lab):
     """The same, 10,000 rounds with each exporter."""
     run_module(lab, MANY_ROUNDS, 1700)

@@ -8,7 +8,7 @@ import time
 
 import dom0
 from blobs import KIB, MIB, Blob
-from lab import case
+from lab import PV, case
 
 ROUNDS, MANY_ROUNDS = 6, 200
 LONGEST = 2.0                   # seconds from the start of the load to the end
@@ -87,7 +87,7 @@ def random_ends(lab):
     run(lab, ROUNDS, 1)
 
 
-@case("random-ends-long", limit=9000, slow=True)
+@case("random-ends-long", limit=9000, boots=PV, slow=True)
 def random_ends_long(lab):
     """The same 200 times."""
     run(lab, MANY_ROUNDS, 2)

@@ -87,7 +87,7 @@ def venus_buffers(lab):
     nothing_trapped(lab, guest, before)
 
 
-@case("vkmark", limit=300)
+@case("vkmark", limit=300, everywhere=True)
 def vkmark(lab):
     """vkmark completes and nothing it maps is trapped. QEMU's mappings of the guest's memory
     are kept between commands, and a command that arrives while QEMU is busy costs no exit."""
@@ -142,7 +142,7 @@ def gl_buffer(lab):
     guest.ask("gl", "quit")
 
 
-@case("vkcube", limit=400, everywhere=True)
+@case("vkcube", limit=400)
 def vkcube(lab):
     """vkcube completes in weston, and the cube is on the screen."""
     guest = system_guest(lab)
