@@ -91,7 +91,7 @@ def misuse_before(lab):
     check_guest(lab, guest)
 
 
-@case("instructions", limit=240, slow=True)
+@case("instructions", limit=600, slow=True)
 def instructions(lab):
     """All kinds of instructions work on a granted blob. On a trapped one some end the
     program, which the documentation lists, and two are not tried."""
@@ -100,7 +100,7 @@ def instructions(lab):
     got = guest.json("misuse instructions", 60)
     lab.equal({n: r for n, r in got.items() if r != "right"}, {}, "granted, not right")
     guest = lab.guest(driver=False)
-    got = guest.json(f"misuse instructions {EMULATED_WRONG}", 120)
+    got = guest.json(f"misuse instructions {EMULATED_WRONG}", 450)
     lab.data.update(got)
     lab.equal(got, {**dict.fromkeys(got, "right"), **NOT_EMULATED}, "trapped")
 

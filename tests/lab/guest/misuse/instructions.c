@@ -250,7 +250,7 @@ static const struct kind kinds[] = {
     ENTRY(fxsave), ENTRY(fxrstor), ENTRY(xsave), ENTRY(xrstor),
 };
 
-#define LIMIT_S     10
+#define LIMIT_S     40      /* on a busy machine, 600 trapped accesses */
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* What the instructions access; each trapped access takes long. */
