@@ -107,7 +107,7 @@ def use_compat(text, header, users, known):
     users: regular expressions of what needs one of its includes, by the include's name"""
     chosen = resolve(re.sub(r"/\*.*?\*/", "", read(TOP, header), flags=re.S), known)
     chosen = re.sub(r"[ \t]*\\\n", "\r", chosen)
-    found = {"names": [], "functions": []}
+    found = {"names": [], "functions": [], "calls": []}
 
     def note(kind, pattern, entry):
         def take(match):
@@ -124,6 +124,8 @@ def use_compat(text, header, users, known):
     chosen = note("names", r"^static inline [^(]*?\b(\w+)\(([^)]*)\)\n{\n\s*"
                            r"return (\w+)\(([^)]*)\);\n}", lambda match: (match[1], match[3])
                   if re.findall(r"(\w+)(?:,|$)", match[2]) == match[4].split(", ") else None)
+    chosen = note("calls", r"^#define (\w+)\(([\w, ]+)\) (\w+)\(([\w, ]+)\)$",
+                  lambda match: (match[1], match[2].split(", "), match[3], match[4].split(", ")))
     chosen = note("functions", r"^\w[^;{}#]*?\b(\w+)\([^;{}]*\);$", lambda match: match[1])
     includes = [line for line in re.findall(r"^#include .*\n", chosen, re.M) if line not in text and
                 re.search(users.get(os.path.basename(line.strip()[10:-1]), ""), text)]
@@ -134,6 +136,10 @@ def use_compat(text, header, users, known):
                   flags=re.M)
     for name, what in found["names"]:
         text = re.sub(rf"\b{name}\b", what, text)
+    for name, parameters, called, passed in found["calls"]:
+        call = ", ".join([r"([^,()]+)"] * len(parameters))
+        what = ", ".join(f"\\{parameters.index(p) + 1}" for p in passed)
+        text = re.sub(rf"\b{name}\({call}\)", f"{called}({what})", text)
     for name in found["functions"]:
         text = make_static(text, name)
     return text
