@@ -25,7 +25,7 @@ TAKE_PAGES = ("vmsplice", "vm-readv", "vm-writev", "proc-mem", "ptrace", "futex-
 RACES = ("race-mprotect", "race-munmap", "race-memory", "race-neighbour")
 # What Xen's emulator does not know, on a trapped blob
 NOT_EMULATED = {"fnstenv": "SIGSEGV", "fnsave": "SIGSEGV", "fxsave": "SIGSEGV",
-                "fxrstor": "SIGSEGV", "xsave": "SIGILL", "xrstor": "SIGILL"}
+                "fxrstor": "SIGSEGV", "xsave": "SIGILL", "xrstor": "SIGSEGV"}
 # What it does so wrong that Xen ends the guest: upstream/patches/xen-fstp-m80.patch
 EMULATED_WRONG = "fstp80,fbstp"
 
