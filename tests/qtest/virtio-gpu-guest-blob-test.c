@@ -102,6 +102,9 @@ static uint32_t submit(Gpu *gpu, QVirtQueue *vq, const void *request,
     g_assert_cmpuint(bytes, <=, REQUEST_BYTES);
     qtest_memwrite(gpu->qts, gpu->request, request, bytes);
     qtest_memset(gpu->qts, gpu->answer, 0, sizeof(head));
+    /* One command at a time; libqos itself never uses a descriptor again. */
+    vq->free_head = 0;
+    vq->num_free = vq->size;
     first = qvirtqueue_add(gpu->qts, vq, gpu->request, bytes, false, true);
     qvirtqueue_add(gpu->qts, vq, gpu->answer, ANSWER_BYTES, true, false);
     qvirtqueue_kick(gpu->qts, &gpu->dev->vdev, vq, first);
