@@ -91,7 +91,7 @@ check_other()
     try "$TOP/scripts/lab.sh" main.py --qemu "$series" all
 }
 
-# The packages, installed and removed. In their absence the report counts a failure.
+# The packages, installed and removed. Not a part of check-all until it has run to its end.
 check_deb()
 {
     mkdir -p "$BUILD/results"

@@ -21,12 +21,13 @@ build()
 # The guest's initrd has no libraries.
 build rpc guest/rpc.c guest/xenstore.c guest/xenbus.c guest/port.c -static
 build ask guest/ask.c -static
-build blobtool guest/blobtool/*.c -static -pthread -lm
-build rawgpu guest/rawgpu.c -static
-build kmsdraw guest/kmsdraw.c -static
+build blobtool guest/blobtool/*.c guest/die.c -static -pthread -lm
+build rawgpu guest/rawgpu.c guest/die.c -static
+build kmsdraw guest/kmsdraw.c guest/die.c -static
 build rawfront guest/rawfront/*.c guest/xenbus.c -I/usr/include/xen/io -static -pthread
 build keeper guest/keeper.c -static
-build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c -static -pthread
+build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c \
+    guest/die.c -static -pthread
 build peek dom0/peek.c
 build canary dom0/canary.c
 build grantcheck dom0/grantcheck.c -pthread

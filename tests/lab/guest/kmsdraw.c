@@ -18,7 +18,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +29,8 @@
 
 #include <drm/drm.h>
 #include <drm/drm_mode.h>
+
+#include "die.h"
 
 #define MOST            64
 #define CURSOR          64      /* pixels each way */
@@ -48,19 +49,6 @@ static struct {
     unsigned int nr_modes;
     struct buffer shown, other, cursor;
 } kms;
-
-static _Noreturn void die(const char *fmt, ...)
-{
-    va_list args;
-
-    printf("{\"error\": \"");
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
 
 static void drm(unsigned long request, void *arg, const char *what)
 {

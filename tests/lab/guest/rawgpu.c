@@ -32,7 +32,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,6 +56,8 @@
 #include <xen/xen.h>
 #include <xen/memory.h>
 #include <xen/sys/privcmd.h>
+
+#include "die.h"
 
 #define PAGE            4096u
 #define QUEUE_SIZE      64u
@@ -97,19 +98,6 @@ static struct {
     uint16_t next, seen;
     struct page request, answer;
 } gpu;
-
-static _Noreturn void die(const char *fmt, ...)
-{
-    va_list args;
-
-    printf("{\"error\": \"");
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
 
 static double now_ms(void)
 {

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,19 +22,6 @@ struct options options = {
     .fill = true,
     .pairs = 9,
 };
-
-void die(const char *format, ...)
-{
-    va_list ap;
-
-    printf("{\"error\": \"");
-    va_start(ap, format);
-    vprintf(format, ap);
-    va_end(ap);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
 
 double now_us(void)
 {

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../die.h"
+
 #define PAGE        4096u
 #define MANY        100000      /* upper limit of all counts */
 
@@ -28,10 +30,6 @@ struct options {
 };
 
 extern struct options options;
-
-/* Prints the error as the answer and exits with status 1. */
-void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...);
 
 /* Microseconds since an arbitrary time in the past. */
 double now_us(void);
