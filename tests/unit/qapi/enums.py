@@ -13,6 +13,14 @@ def c_name(name):
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("-", "_").upper()
 
 
+def names(enum, values):
+    """The function that returns a value's name; in QEMU it is a macro."""
+    return ["", f"static inline const char *{enum}_str({enum} value)", "{",
+            "    static const char *const names[] = {",
+            *(f'        "{v}",' for v in values), "    };", "",
+            "    return names[value];", "}"]
+
+
 def main():
     schema, header = sys.argv[1:]
     with open(schema, encoding="utf-8") as f:
@@ -26,7 +34,7 @@ def main():
             values = [*item["data"], "_MAX"]
             lines += ["", f"typedef enum {item['enum']} {{",
                       *(f"    {c_name(item['enum'])}_{c_name(v)}," for v in values),
-                      f"}} {item['enum']};"]
+                      f"}} {item['enum']};", *names(item["enum"], item["data"])]
     with open(header, "w", encoding="utf-8") as f:
         f.write("\n".join([*lines, "", "#endif", ""]))
 

@@ -12,6 +12,7 @@ struct gnttab_backend_ops {
 extern struct gnttab_backend_ops *xen_gnttab_ops;
 
 typedef unsigned long xen_pfn_t;
+typedef struct xenevtchn_handle xenevtchn_handle;
 
 /* Tests have these; in QEMU they are in a table, too. */
 void *qemu_xen_foreignmem_map(uint32_t dom, void *addr, int prot, size_t pages,
