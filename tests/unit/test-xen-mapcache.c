@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include <sys/mman.h>
+#include "qemu/units.h"
 #include "block/block.h"
 #include "hw/xen/xen-hvm-common.h"
 #include "system/runstate.h"
@@ -30,6 +31,8 @@ static struct {
     int frame[GUEST_PAGES];     /* of each guest frame number */
     int next;
     unsigned maps, drains;
+    bool refuse;                /* the next mappings fail */
+    bool large;                 /* has any page that is asked for */
 } guest;
 
 /* What the map cache calls */
@@ -43,10 +46,19 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *fmem, uint32_t dom,
                             void *addr, int prot, int flags, size_t pages,
                             const xen_pfn_t pfn[], int err[])
 {
-    uint8_t *at = mmap(addr, pages * PAGE, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    uint8_t *at;
 
+    if (guest.refuse) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    at = mmap(addr, pages * PAGE, PROT_NONE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
     g_assert(at != MAP_FAILED);
+    if (guest.large) {
+        memset(err, 0, pages * sizeof(*err));
+        return at;
+    }
     guest.maps++;
     for (size_t i = 0; i < pages; i++) {
         int frame = pfn[i] < GUEST_PAGES ? guest.frame[pfn[i]] : NO_FRAME;
@@ -165,6 +177,8 @@ static void new_guest(void)
     xen_invalidate_map_cache();
     guest.maps = 0;
     guest.drains = 0;
+    guest.refuse = false;
+    guest.large = false;
 }
 
 /* Tests */
@@ -331,6 +345,86 @@ static void test_large_not_kept(void)
     g_assert_false(is_mapped(at));
 }
 
+/*
+ * A mapping that fails is the guest's problem, and only for as long as it does:
+ * for DMA, for an access, and where a bucket's first place is taken.
+ */
+static void test_mapping_fails(void)
+{
+    void *large;
+
+    new_guest();
+    guest.refuse = true;
+    g_assert_null(map_dma(3, 1));
+    g_assert_null(touch(3));
+    guest.refuse = false;
+    expect_now(3);
+
+    large = map_dma(3, BUCKET_PAGES);
+    touch(2 * BUCKET_PAGES);    /* or else the last entry is used again */
+    guest.refuse = true;
+    g_assert_null(map_dma(3, 2 * BUCKET_PAGES));
+    g_assert_null(touch(BUCKET_PAGES));
+    replace(5);
+    g_assert_null(touch(5));
+    guest.refuse = false;
+    expect_now(5);
+    expect_frame(large, 3);
+    unmap_dma(large);
+    g_assert_false(is_mapped(large));
+    expect_now(3);
+}
+
+/* Not more mappings than Linux lets a process have */
+static void test_too_many(void)
+{
+    GPtrArray *locked = g_ptr_array_new();
+    void *at;
+
+    new_guest();
+    guest.large = true;
+    while ((at = map_dma(locked->len * BUCKET_PAGES, 1))) {
+        g_ptr_array_add(locked, at);
+        g_assert_cmpuint(locked->len, <, 32768);
+    }
+    g_assert_cmpuint(locked->len, >, 16384);
+    /* What is mapped can be used again, and what is not locked is no burden. */
+    unmap_dma(map_dma(1, 1));
+    g_assert_nonnull(touch(locked->len * BUCKET_PAGES));
+
+    unmap_dma(g_ptr_array_index(locked, 0));
+    at = map_dma(locked->len * BUCKET_PAGES, 1);
+    g_assert_nonnull(at);
+    g_ptr_array_index(locked, 0) = at;
+    while (locked->len) {
+        /* The last one is found first. */
+        unmap_dma(g_ptr_array_remove_index(locked, locked->len - 1));
+    }
+    g_ptr_array_unref(locked);
+}
+
+/* Nor more page tables than a cache of the size that it has by default */
+static void test_too_large(void)
+{
+    hwaddr pages = 8 * GiB / PAGE;
+    void *at[4];
+
+    new_guest();
+    guest.large = true;
+    for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+        at[i] = map_dma(i * BUCKET_PAGES, pages);
+        g_assert_nonnull(at[i]);
+    }
+    g_assert_null(map_dma(4 * BUCKET_PAGES, pages));
+    g_assert_null(map_dma(4 * BUCKET_PAGES, 1));
+    unmap_dma(at[0]);
+    at[0] = map_dma(4 * BUCKET_PAGES, pages);
+    for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+        g_assert_nonnull(at[i]);
+        unmap_dma(at[i]);
+    }
+}
+
 typedef struct Dma {
     void *at;                   /* NULL: none */
     unsigned gfn, pages;
@@ -431,6 +525,9 @@ int main(int argc, char **argv)
     g_test_add_func("/xen/mapcache/hole-is-filled", test_hole_is_filled);
     g_test_add_func("/xen/mapcache/kept", test_kept);
     g_test_add_func("/xen/mapcache/large-not-kept", test_large_not_kept);
+    g_test_add_func("/xen/mapcache/mapping-fails", test_mapping_fails);
+    g_test_add_func("/xen/mapcache/too-many", test_too_many);
+    g_test_add_func("/xen/mapcache/too-large", test_too_large);
     g_test_add_func("/xen/mapcache/random", test_random);
     return g_test_run();
 }
