@@ -24,7 +24,8 @@ build ask guest/ask.c -static
 build blobtool guest/blobtool/*.c guest/die.c -static -pthread -lm
 build rawgpu guest/rawgpu.c guest/die.c -static
 build kmsdraw guest/kmsdraw.c guest/die.c -static
-build rawfront guest/rawfront/*.c guest/xenbus.c -I/usr/include/xen/io -static -pthread
+build rawfront guest/rawfront/*.c guest/xenbus.c guest/die.c -I/usr/include/xen/io -static \
+    -pthread
 build keeper guest/keeper.c -static
 build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c \
     guest/die.c -static -pthread
@@ -41,7 +42,7 @@ shader()
 }
 shader vert
 shader frag
-build vktool guest/vktool.c "-I$out" -lvulkan
+build vktool guest/vktool.c guest/die.c "-I$out" -lvulkan
 build gltool guest/gltool.c -lepoxy
 
 # A layer for the renderer in dom0

@@ -14,7 +14,6 @@
  * or a word was wrong.
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include <vulkan/vulkan.h>
 
 #include "../common/words.h"
+#include "die.h"
 #include "vktool.vert.h"
 #include "vktool.frag.h"
 
@@ -35,20 +35,6 @@ static VkPhysicalDeviceProperties properties;
 static VkDevice device;
 static VkQueue queue;
 static VkCommandBuffer commands;
-
-static void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...)
-{
-    va_list ap;
-
-    printf("{\"error\": \"");
-    va_start(ap, format);
-    vprintf(format, ap);
-    va_end(ap);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
 
 #define MUST(call) must((call), #call)
 

@@ -30,7 +30,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +41,6 @@
 #include <xen/io/xenbus.h>
 
 #define CONNECT_MS 5000
-
-void die(const char *format, ...)
-{
-    va_list args;
-
-    printf("{\"error\": \"");
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
 
 double now_ms(void)
 {

@@ -25,14 +25,11 @@
 #define xen_wmb()   __atomic_thread_fence(__ATOMIC_RELEASE)
 
 #include "hw/xen/interface/io/hostmem.h"
+#include "../die.h"
 
 #define PAGE            XEN_HOSTMEM_PAGE_SIZE
 #define BUFFER_PAGES    XEN_HOSTMEM_MAX_GREF_PAGES
 #define BACKEND_DOMID   0
-
-/* Prints {"error": ...} and exits. */
-void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...);
 
 double now_ms(void);
 
