@@ -5,13 +5,13 @@
 
 #include "qemu/osdep.h"
 #include "qemu/report-limit.h"
+#include "qemu/units.h"
 #include "hw/virtio/virtio-gpu-blob-quota.h"
 #include "standard-headers/linux/virtio_gpu.h"
 
-#define PAGE_BYTES          4096    /* smallest size that a guest can map */
-#define KIB                 1024
+#define PAGE_BYTES          (4 * KiB)   /* the least that a guest can map */
 /* For devices without a window, or with a small one */
-#define SMALLEST_HOSTMEM    (256 * KIB * KIB)
+#define SMALLEST_HOSTMEM    (256 * MiB)
 
 void virtio_gpu_blob_quota_init(VirtIOGPUBlobQuota *quota, uint64_t hostmem)
 {
@@ -36,8 +36,8 @@ static void refuse(VirtIOGPUBlobQuota *quota,
     warn_report_limited(&refusals, "virtio-gpu: blob %" PRIu32 " of %" PRIu64
                         " KiB is refused: the guest's blobs use %" PRIu64
                         " KiB of host memory, and may use %" PRIu64 " KiB "
-                        "(blob-quota)", blob->resource_id, size / KIB,
-                        quota->used / KIB, quota->limit / KIB);
+                        "(blob-quota)", blob->resource_id, size / KiB,
+                        quota->used / KiB, quota->limit / KiB);
 }
 
 bool virtio_gpu_blob_quota_admit(VirtIOGPUBlobQuota *quota,

@@ -8,15 +8,14 @@
 #include "qapi/qapi-commands-xen-hostmem.h"
 #include "qapi/type-helpers.h"
 #include "qemu/module.h"
+#include "qemu/units.h"
 #include "monitor/monitor.h"
-
-#define KIB 1024
 
 static void describe_blob(GString *text, const XenHostmemBlobInfo *b)
 {
     g_string_append_printf(text, "  resource %" PRIu32 ": offset 0x%" PRIx64
                            ", %" PRIu64 " KiB%s, %s, %s%s%s%s\n",
-                           b->resource_id, b->offset, b->size / KIB,
+                           b->resource_id, b->offset, b->size / KiB,
                            b->shared_memory ? " shared memory" : "",
                            XenHostmemMemoryType_str(b->memory_type),
                            XenHostmemState_str(b->state),
@@ -42,17 +41,17 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
 {
     g_string_append_printf(text, "%s: window of %" PRIu64 " KiB, policy %s, "
                            "driver %s, provider %s\n", info->device,
-                           info->size / KIB, XenHostmemPolicy_str(info->policy),
+                           info->size / KiB, XenHostmemPolicy_str(info->policy),
                            info->connected ? "connected" : "not connected",
                            info->provider ?: "none");
     g_string_append_printf(text, "  granted %" PRIu64 " KiB of a quota of %"
                            PRIu64 " KiB, trapped %" PRIu64 " KiB\n",
-                           info->granted / KIB, info->quota / KIB,
-                           info->trapped / KIB);
+                           info->granted / KiB, info->quota / KiB,
+                           info->trapped / KiB);
     g_string_append_printf(text, "  blobs use %" PRIu64 " KiB of host memory, "
                            "and may use %" PRIu64 " KiB; %" PRIu64
-                           " were refused\n", info->host_memory / KIB,
-                           info->host_memory_limit / KIB, info->refused_blobs);
+                           " were refused\n", info->host_memory / KiB,
+                           info->host_memory_limit / KiB, info->refused_blobs);
     g_string_append_printf(text, "  %" PRIu64 " maps, %" PRIu64 " unmaps, %"
                            PRIu64 " grants; trapped accesses: %" PRIu64
                            " reads, %" PRIu64 " writes, %" PRIu64
