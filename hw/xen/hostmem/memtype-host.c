@@ -7,6 +7,7 @@
 
 #include "hw/xen/xen_native.h"
 #include "memtype.h"
+#include "xen-domain.h"
 
 #ifdef CONFIG_CPUID_H
 #include "qemu/cpuid.h"
@@ -29,15 +30,13 @@ static void probe_cpu(XenHostmemHost *host)
 /* It is fixed when the domain is created, before QEMU is started. */
 static XenHostmemPaging probe_paging(uint32_t domid)
 {
-    xc_domaininfo_t info = { 0 };
+    uint32_t flags;
 
-    /* Returns the first domain from this ID on. */
-    if (xc_domain_getinfolist(xen_xc, domid, 1, &info) != 1 ||
-        info.domain != domid) {
+    if (!libxenctrl_domain_flags(domid, &flags)) {
         return XEN_HOSTMEM_PAGING_UNKNOWN;
     }
-    return info.flags & XEN_DOMINF_hap ? XEN_HOSTMEM_PAGING_HAP :
-                                         XEN_HOSTMEM_PAGING_SHADOW;
+    return flags & XEN_DOMINF_hap ? XEN_HOSTMEM_PAGING_HAP :
+                                    XEN_HOSTMEM_PAGING_SHADOW;
 }
 
 void xen_hostmem_host_probe(XenHostmemHost *host, uint32_t domid)

@@ -10,20 +10,32 @@
 #include "hw/xen/xen_native.h"
 #include "xen-domain.h"
 
+bool libxenctrl_domain_flags(uint32_t domid, uint32_t *flags)
+{
+    xc_domaininfo_t info = { 0 };
+
+    /* Returns the first domain from this ID on. */
+    if (xc_domain_getinfolist(xen_xc, domid, 1, &info) != 1 ||
+        info.domain != domid) {
+        return false;
+    }
+    *flags = info.flags;
+    return true;
+}
+
 /*
  * "xl pause", a debugger and "xl suspend" do not tell QEMU: libxl only asks
  * Xen.  So ask Xen, too.
  */
 bool libxenctrl_peer_runs(uint32_t domid)
 {
-    xc_domaininfo_t info;
+    uint32_t flags;
 
-    if (xc_domain_getinfolist(xen_xc, domid, 1, &info) != 1 ||
-        info.domain != domid) {
+    if (!libxenctrl_domain_flags(domid, &flags)) {
         return true;            /* not known; a limit is better than none */
     }
-    return !(info.flags & (XEN_DOMINF_paused | XEN_DOMINF_shutdown |
-                           XEN_DOMINF_dying));
+    return !(flags & (XEN_DOMINF_paused | XEN_DOMINF_shutdown |
+                      XEN_DOMINF_dying));
 }
 
 uint64_t libxenctrl_table_pages(void)
