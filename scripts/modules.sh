@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# modules.sh DOM0-BASE: build our kernel modules, the lab's exporter and its second
-# provider (a gntdev with dma-buf support) for the kernel that dom0 and the guests
-# run. Runs in the build base.
+# modules.sh DOM0-BASE: build our kernel modules, the lab's exporter, its second
+# provider (a gntdev with dma-buf support) and Linux' virtio-gpu with our patch, for the
+# kernel that dom0 and the guests run. Runs in the build base.
 
 set -eu
 dom0=$1
@@ -48,9 +48,15 @@ KBUILD
 }
 faults
 
-patch=/src/upstream/patches/gntdev-segments.patch
-key=$(cat /src/scripts/build-gntdev.sh $patch | sha256sum | cut -c1-16)-$kver
-if [ "$(cat "$out/gntdev.key" 2>/dev/null)" != "$key" ]; then
-    sh /src/scripts/build-gntdev.sh /usr/src/linux-source-6.12.tar.xz "$kver" "$out" $patch
-    echo "$key" >"$out/gntdev.key"
-fi
+# rebuilt MODULE PATCH: one of Linux' own modules, made by build-MODULE.sh
+rebuilt()
+{
+    script=/src/scripts/build-$1.sh patch=/src/upstream/patches/$2.patch
+    key=$(cat "$script" "$patch" | sha256sum | cut -c1-16)-$kver
+    [ "$(cat "$out/$1.key" 2>/dev/null)" != "$key" ] || return 0
+    sh "$script" /usr/src/linux-source-6.12.tar.xz "$kver" "$out" "$patch"
+    echo "$key" >"$out/$1.key"
+}
+
+rebuilt gntdev gntdev-segments
+rebuilt virtio-gpu linux-6.12-virtgpu-noexec

@@ -22,7 +22,7 @@ install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \
     "$tree/system-bin/"
-cp "$build/modules/xen-hostmem.ko" "$modules/"
+cp "$build/modules/xen-hostmem.ko" "$build/modules/virtio-gpu-noexec.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
     drm_kms_helper virtio-gpu virtio_blk virtio_console ext4 \
     xen-gntalloc xen-gntdev xen-evtchn xen-privcmd

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What our patches for Linux (upstream/patches) hold alone: our driver's own protection is
+switched off."""
+
+import dom0
+from blobs import wait_no_grants, window
+from cases.misuse import EXEC, NOT_EXECUTED, SIGNALS, check_guest
+from lab import PV, case
+
+# Linux disarms all kprobes, but our driver believes that it has one.
+DISARM = "echo 0 >/sys/kernel/debug/kprobes/enabled"
+CRASH = [r"domain_crash called", r"Domain \d+ .*crashed"]
+
+
+def unprotected(lab, **options):
+    """A guest with our driver, where it is up to Linux what a program can do."""
+    guest = lab.guest(driver=True, fresh=True, **options)
+    guest.run(DISARM)
+    lab.expected += SIGNALS
+    return guest
+
+
+def execute_blobs(lab, guest):
+    """Each way to execute a blob; all of them are granted."""
+    before, got = window(guest), {}
+    for name in EXEC:
+        got.update(guest.json(f"misuse attempt {name}", 40))
+    lab.data.update(got)
+    now = window(guest)
+    for what in ("trapped-reads", "trapped-writes"):
+        lab.equal(now[what], before[what], what)
+    return got
+
+
+@case("exec-stock", limit=180, boots=PV, slow=True)
+def exec_stock(lab):
+    """Without our driver's protection and without a patch, a program that executes a granted
+    blob ends its guest. Else the case exec-linux would show nothing."""
+    guest = unprotected(lab)
+    lab.expected += CRASH
+    lab.require(guest.exists(), "there is no guest")
+    guest.run("(sleep 1; misuse attempt exec-mmap) >/dev/null 2>&1 &")
+    dom0.wait_for("Xen ends the guest", lambda: not guest.exists(), 40)
+    lab.drop_guest()
+    wait_no_grants()
+
+
+@case("exec-linux", limit=240, boots=PV, slow=True)
+def exec_linux(lab):
+    """The patch "drm/virtio: do not let host visible memory be executed" alone: the program
+    gets an error or a signal, by whatever way it executes a granted blob."""
+    guest = unprotected(lab, cmdline="gpu=noexec")
+    for name, what in execute_blobs(lab, guest).items():
+        lab.require(what in NOT_EXECUTED, f"{name}: {what}")
+    check_guest(lab, guest)
+    lab.drop_guest()
+    wait_no_grants()
