@@ -4,7 +4,8 @@
 # lab.sh PROGRAM [ARGUMENT...]: prepare dom0's disk and the guest's initrd, then run
 # tests/lab/PROGRAM in the build base, with the disk's folder as its first argument.
 # dom0's disk is created once per base and never changes: each boot writes to a
-# snapshot of it.
+# snapshot of it. XEN names a hypervisor for the boot "patched": xen or xen.gz, built from
+# the source of the lab's version of Xen with upstream/patches/xen-f*.patch.
 
 . "$(dirname "$0")/common.sh"
 
@@ -34,6 +35,11 @@ if [ ! -d "$CACHE/$image" ]; then
     mv "$CACHE/$image.tmp" "$CACHE/$image"
 fi
 exec 9>&-
+
+if [ -n "${XEN:-}" ]; then
+    gzip -dcf "$XEN" >"$BUILD/lab/xen-patched.tmp" || die "XEN=$XEN cannot be read"
+    mv "$BUILD/lab/xen-patched.tmp" "$BUILD/lab/xen-patched"
+fi
 
 logged initrd "$TOP/scripts/in-base.sh" tests/lab/guest/initrd.sh \
     "$base" /src/build/lab/initrd.gz || die "the guest's initrd could not be created"

@@ -92,6 +92,11 @@ def device_model(qemu):
     return f"{BUILD}/lab/qemu-system-x86_64{suffix(qemu)}"
 
 
+def patched_xen():
+    """The hypervisor that the user built with our patches; scripts/lab.sh puts it there."""
+    return f"{BUILD}/lab/xen-patched"
+
+
 class Boot:
     """One boot, with a folder for the share, the logs and the results."""
 
@@ -99,6 +104,7 @@ class Boot:
         """qemu: the QEMU version of the device model; "" is the default one."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
         self.kvm, self.pvh, self.qemu = name.endswith("kvm"), name == "pvh", qemu
+        self.xen = patched_xen() if name == "patched" else f"{image}/xen"
         self.label = name + suffix(qemu)
         self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
@@ -151,7 +157,7 @@ class Boot:
             line += " lab.gntdev"
         if self.name == "debug":
             line += DEBUG_LINE
-        return ["-kernel", f"{self.image}/xen", "-append", xen,
+        return ["-kernel", self.xen, "-append", xen,
                 "-initrd", f"{linux} {line},{initrd}"]
 
     def command(self):

@@ -6,7 +6,7 @@ they need.
 Without a case: all that are not marked slow, in their first boot, and those that are marked
 "everywhere" in all their boots. With "all": all cases in all boots. Cases that are named run
 in their first boot, or in the one that is named. The results go to
-build/results/lab.json. With --qemu 10.2, say, the device model is
+build/results/lab.json, those of a boot that has to be named to lab-BOOT.json. With --qemu 10.2, say, the device model is
 build/lab/qemu-system-x86_64-10.2, and the results go to build/results/lab-10.2.json."""
 
 import argparse
@@ -25,9 +25,10 @@ from lab import CASES  # noqa: E402
 
 BOOTS = {"module": "provider 'module'", "debug": "provider 'module', the kernel checks itself",
          "pvh": "PVH dom0", "gntdev": "provider 'gntdev'"}
-# Only if it is named: it needs the image that packaging/lab.sh makes.
-PACKAGES = {"packages": "the Debian packages"}
-TITLES = BOOTS | PACKAGES
+# Only if they are named: they need the image that packaging/lab.sh makes, and a hypervisor
+# that the user has built.
+NAMED = {"packages": "the Debian packages", "patched": "a Xen with our patches"}
+TITLES = BOOTS | NAMED
 STARTED = int(os.environ.get("XH_START", time.time()))
 
 
@@ -75,6 +76,9 @@ def main():
     image, qemu = arguments.image, arguments.qemu
     if not os.path.exists(boot.device_model(qemu)):
         sys.exit(f"error: there is no {boot.device_model(qemu)}; build it first")
+    if arguments.boot == "patched" and not os.path.exists(boot.patched_xen()):
+        sys.exit("error: the boot 'patched' needs a hypervisor: XEN=FILE names a xen.gz of the "
+                 "lab's version with upstream/patches/xen-f*.patch")
     cases_chosen, results = chosen(arguments.case), []
     for name in [arguments.boot] if arguments.boot else BOOTS:
         wanted = [c.name for c in cases_chosen if runs_in(name, c, arguments)]
@@ -84,8 +88,11 @@ def main():
         print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{TITLES[name]} "
               f"on {boot.accel(name == 'pvh')} …", flush=True)
         results += boot.Boot(name, image, wanted, say, qemu).run()
+    if not results:
+        boots = {b for c in cases_chosen for b in c.boots}
+        sys.exit(f"error: no boot to run in: name it, --boot {' or '.join(sorted(boots))}")
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
-    of = "packages" if arguments.boot in PACKAGES else qemu
+    of = arguments.boot if arguments.boot in NAMED else qemu
     name = f"lab{boot.suffix(of)}.json"
     with open(os.path.join(boot.BUILD, "results", name), "w", encoding="utf-8") as f:
         json.dump(results, f, indent=1)

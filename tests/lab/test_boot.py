@@ -15,7 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "dom0")]
 import boot  # noqa: E402
 import main  # noqa: E402
 import patterns  # noqa: E402
-from lab import PV, PVH, Case  # noqa: E402
+from lab import PATCHED, PV, PVH, Case  # noqa: E402
 
 STATE = """\
 (XEN) ----[ Xen-4.20.5-pre  x86_64  debug=n  Not tainted ]----
@@ -145,6 +145,12 @@ class Choice(unittest.TestCase):
         self.assertEqual(self.runs("a", boots=PVH), ["pvh"])
         self.assertIn("pvh", self.runs("a", only="pvh"))
         self.assertNotIn("pvh", self.runs("a", only="pvh", boots=PV))
+        self.assertEqual(self.runs("all", boots=PATCHED), [])
+
+    def test_hypervisor(self):
+        for name, xen in (("module", "/image/xen"), ("patched", boot.patched_xen())):
+            machine = boot.Boot(name, "/image", [])
+            self.assertEqual(machine.kernel()[1], xen)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ CASES = {}
 # Boots with our module in dom0: a PV dom0, and a PVH dom0
 PV = ("module",)
 PVH = ("pvh",)
+# A hypervisor that the user has built with our patches; only if it is named
+PATCHED = ("patched",)
 
 
 class Case:

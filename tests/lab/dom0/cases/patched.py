@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What our patches for Linux (upstream/patches) hold alone: our driver's own protection is
-switched off."""
+"""What our patches for Linux and for Xen (upstream/patches) hold, each of them alone: our
+driver's own protection is switched off."""
 
 import dom0
 from blobs import wait_no_grants, window
-from cases.misuse import EXEC, NOT_EXECUTED, SIGNALS, check_guest
-from lab import PV, case
+from cases.misuse import EMULATED_WRONG, EXEC, NOT_EXECUTED, SIGNALS, check_guest
+from lab import PATCHED, PV, case
 
 # Linux disarms all kprobes, but our driver believes that it has one.
 DISARM = "echo 0 >/sys/kernel/debug/kprobes/enabled"
@@ -13,7 +13,7 @@ CRASH = [r"domain_crash called", r"Domain \d+ .*crashed"]
 
 
 def unprotected(lab, **options):
-    """A guest with our driver, where it is up to Linux what a program can do."""
+    """A guest with our driver, where it is up to Linux and Xen what a program can do."""
     guest = lab.guest(driver=True, fresh=True, **options)
     guest.run(DISARM)
     lab.expected += SIGNALS
@@ -35,7 +35,7 @@ def execute_blobs(lab, guest):
 @case("exec-stock", limit=180, boots=PV, slow=True)
 def exec_stock(lab):
     """Without our driver's protection and without a patch, a program that executes a granted
-    blob ends its guest. Else the case exec-linux would show nothing."""
+    blob ends its guest. Else the cases exec-linux and exec-xen would show nothing."""
     guest = unprotected(lab)
     lab.expected += CRASH
     lab.require(guest.exists(), "there is no guest")
@@ -55,3 +55,26 @@ def exec_linux(lab):
     check_guest(lab, guest)
     lab.drop_guest()
     wait_no_grants()
+
+
+@case("exec-xen", limit=240, boots=PATCHED, slow=True)
+def exec_xen(lab):
+    """The patch "x86/hvm: answer an instruction fetch from a grant with #GP" alone: Linux lets
+    programs have executable mappings of granted blobs, and who executes one gets a signal."""
+    guest = unprotected(lab)
+    for name, what in execute_blobs(lab, guest).items():
+        lab.equal(what, "SIGSEGV", name)
+    check_guest(lab, guest)
+    lab.drop_guest()
+    wait_no_grants()
+
+
+@case("instructions-xen", limit=240, boots=PATCHED, slow=True)
+def instructions_xen(lab):
+    """The patch "x86emul: back out FSTP m80 and FBSTP when the write fails": 80-bit stores to
+    a trapped blob are right."""
+    guest = lab.guest(driver=False, fresh=True)
+    got = guest.json(f"misuse instruction {EMULATED_WRONG}", 150)
+    lab.data.update(got)
+    lab.equal(got, dict.fromkeys([*EMULATED_WRONG.split(","), "beside"], "right"), "80-bit stores")
+    check_guest(lab, guest)

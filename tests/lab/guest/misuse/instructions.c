@@ -292,7 +292,7 @@ static bool same_words(const volatile uint64_t *a, const uint64_t *b,
     return true;
 }
 
-int run_instructions(const char *but)
+int run_instructions(const char *names, bool only)
 {
     uint8_t *memory = mmap(NULL, BLOB_BYTES + 2 * PAGE, PROT_READ | PROT_WRITE,
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -308,7 +308,7 @@ int run_instructions(const char *but)
     for (size_t i = 0; i < NR_KINDS; i++) {
         int signal, signal2;
 
-        if (but && strstr(but, kinds[i].name)) {
+        if (names && !strstr(names, kinds[i].name) == only) {
             continue;
         }
         fill((uint64_t *)memory, FIRST, BEHIND);

@@ -6,6 +6,7 @@
  *   misuse attempt NAME      one of them
  *   misuse instructions [BUT]  kinds of instructions, compared with memory,
  *                            but for those that the list BUT names
+ *   misuse instruction LIST  the same of those that the list names
  *   misuse before            map a blob, executable and not; at a line from
  *                            standard input execute both
  *
@@ -215,10 +216,14 @@ int main(int argc, char **argv)
         return run_attempts(argv[2]);
     }
     if (argc >= 2 && argc <= 3 && !strcmp(argv[1], "instructions")) {
-        return run_instructions(argv[2]);
+        return run_instructions(argv[2], false);
+    }
+    if (argc == 3 && !strcmp(argv[1], "instruction")) {
+        return run_instructions(argv[2], true);
     }
     if (argc == 2 && !strcmp(argv[1], "before")) {
         return run_before();
     }
-    die("usage: misuse attempts|attempt NAME|instructions [BUT]|before");
+    die("usage: misuse attempts|attempt NAME|instructions [BUT]|"
+        "instruction LIST|before");
 }

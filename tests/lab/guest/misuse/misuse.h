@@ -5,6 +5,7 @@
 #ifndef MISUSE_H
 #define MISUSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,8 +45,8 @@ void scene_new_blob(struct scene *scene);
 
 /*
  * Tries each instruction on a blob and on memory, and prints the answer;
- * @but: names of those to leave out, or NULL
+ * @names: those to leave out or, with @only, those to try; NULL: all
  */
-int run_instructions(const char *but);
+int run_instructions(const char *names, bool only);
 
 #endif
