@@ -18,6 +18,8 @@
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
  * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
+ * rawgpu ring-gone: have each part of the queue be where the guest has no
+ *     memory; xen-privcmd must be loaded
  * rawgpu backings: of a plain virtio-gpu with blob=on and a window, have guest
  *     memory shown that is not there, not whole pages, or given back to Xen;
  *     xen-privcmd must be loaded
@@ -59,6 +61,7 @@
 
 #include "die.h"
 
+#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
 #define PAGE            4096u
 #define QUEUE_SIZE      64u
 #define CAPSET_VENUS    4
@@ -72,6 +75,7 @@
 /* A map waits for the guest's xen-hostmem driver, and finally fails. */
 #define ANSWER_MS       60000
 #define HOSTILE_MS      5000
+#define GONE_MS         1000
 #define IN_BLOB_MS      30000   /* QEMU copies 8 octets at a time */
 #define WINDOW_BAR      4
 
@@ -314,23 +318,28 @@ static void negotiate(void)
     }
 }
 
+/* Where the device is told that the queue's parts are; 0: where they are */
+static uint64_t elsewhere[3];
+
 /* Queue 0 carries commands. Its three parts fit into one page. */
 static void start_queue(void)
 {
     const struct virtio_pci_cap *cap = find_cap(VIRTIO_PCI_CAP_NOTIFY_CFG);
     struct page page = new_page();
-    uint64_t avail, used;
+    uint64_t desc, avail, used;
     uint32_t step;
 
     vring_init(&gpu.ring, QUEUE_SIZE, page.at, VRING_DESC_ALIGN_SIZE);
     gpu.ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-    avail = page.address + ((uint8_t *)gpu.ring.avail - page.at);
-    used = page.address + ((uint8_t *)gpu.ring.used - page.at);
+    desc = elsewhere[0] ?: page.address;
+    avail = elsewhere[1] ?:
+            page.address + ((uint8_t *)gpu.ring.avail - page.at);
+    used = elsewhere[2] ?: page.address + ((uint8_t *)gpu.ring.used - page.at);
 
     gpu.common->queue_select = 0;
     gpu.common->queue_size = QUEUE_SIZE;
-    gpu.common->queue_desc_lo = page.address;
-    gpu.common->queue_desc_hi = page.address >> 32;
+    gpu.common->queue_desc_lo = desc;
+    gpu.common->queue_desc_hi = desc >> 32;
     gpu.common->queue_avail_lo = avail;
     gpu.common->queue_avail_hi = avail >> 32;
     gpu.common->queue_used_lo = used;
@@ -1108,17 +1117,47 @@ static void memory_op(int privcmd, unsigned int op, uint64_t address)
     }
 }
 
+static int open_privcmd(void)
+{
+    int fd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        die("/dev/xen/privcmd: %s", strerror(errno));
+    }
+    return fd;
+}
+
+static void run_ring_gone(void)
+{
+    struct page page = new_page();
+    int privcmd = open_privcmd();
+
+    memory_op(privcmd, XENMEM_decrease_reservation, page.address);
+    for (unsigned int n = 0; n < ARRAY_SIZE(elsewhere); n++) {
+        elsewhere[n] = page.address;
+        reset();
+        start_again();
+        send_chain((struct piece[]) {{ gpu.request.address, PAGE, false },
+                                     { gpu.answer.address, PAGE, true }}, 2,
+                   GONE_MS);
+        elsewhere[n] = 0;
+    }
+    memory_op(privcmd, XENMEM_populate_physmap, page.address);
+    memset(page.at, 0, PAGE);
+    reset();
+    start_again();
+    printf("{\"parts\": %zu, \"alive\": %s}\n", ARRAY_SIZE(elsewhere),
+           alive() ? "true" : "false");
+}
+
 /* Gives pages back to Xen while they are shown, and shows others that are gone. */
 static void pages_given_back(void)
 {
-    int privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
     struct virtio_gpu_mem_entry entry[SHOWN_PAGES];
     struct page page[SHOWN_PAGES];
+    int privcmd = open_privcmd();
     uint32_t type;
 
-    if (privcmd < 0) {
-        die("/dev/xen/privcmd: %s", strerror(errno));
-    }
     shown_pages(page, entry);
     ok(create_backed(1, SHOWN_BYTES, entry, SHOWN_PAGES), "pages to give back");
     ok(show_blob(1), "showing pages to give back");
@@ -1219,6 +1258,9 @@ int main(int argc, char **argv)
         start();
         run_fight(number(argv[2], MOST_SECONDS), number(argv[3], MOST_BLOBS),
                   (uint64_t)number(argv[4], MOST_KIB) << 10);
+    } else if (argc == 2 && !strcmp(name, "ring-gone")) {
+        start();
+        run_ring_gone();
     } else if (argc == 2 && !strcmp(name, "backings")) {
         wanted[0] = 1 << VIRTIO_GPU_F_RESOURCE_BLOB;
         start();
@@ -1234,6 +1276,7 @@ int main(int argc, char **argv)
                         "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"
                         "       rawgpu fight SECONDS COUNT KIB\n"
+                        "       rawgpu ring-gone\n"
                         "       rawgpu backings\n");
         return 2;
     }

@@ -75,6 +75,20 @@ def request_in_blob_off(lab):
     lab.drop_guest()
 
 
+@case("ring-gone", limit=120, slow=True)
+def ring_gone(lab):
+    """Each part of the GPU's queue is where the guest has no memory: QEMU reads nothing there,
+    what it writes is lost, and after a reset the GPU works (I4)."""
+    guest = lab.guest(driver=False, fresh=True)
+    pid = guest.qemu_pid()
+    guest.run("modprobe xen-privcmd unrestricted=1")
+    result = guest.json("rawgpu ring-gone", 60)
+    lab.equal((result["parts"], result["alive"]), (3, True), "parts of the queue, GPU alive")
+    lab.require(guest.qmp("query-status")["running"], "QEMU does not run")
+    lab.equal(guest.qemu_pid(), pid, "QEMU's process")
+    lab.drop_guest()
+
+
 def foreign_mappings(guest):
     """How many mappings of the guest's memory QEMU has."""
     return int(dom0.sh(f"grep -c privcmd /proc/{guest.qemu_pid()}/maps", check=False))
