@@ -3,7 +3,7 @@
 # xen-hostmem. `make demo` and `make check` do everything from scratch; most of
 # the other targets are parts of them.
 
-.PHONY: help build demo check check-fast check-all deb check-deb fuzz bench upstream-series \
+.PHONY: help build demo check check-fast check-all docs deb check-deb fuzz bench upstream-series \
 	clean distclean
 
 export XH_START := $(shell date +%s)
@@ -15,6 +15,7 @@ help:
 	@echo 'make check       all tests (check-fast, then the lab)'
 	@echo 'make check-fast  the tests that do not need the lab'
 	@echo 'make check-all   check, the slow lab cases, and the same on $(OTHER_QEMUS)'
+	@echo 'make docs        the documents as pages, in build/docs/'
 	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'
 	@echo 'make check-deb   install, upgrade and remove them in a plain Debian system'
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
@@ -26,7 +27,7 @@ help:
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 
-build demo check check-fast check-all deb check-deb fuzz bench:
+build demo check check-fast check-all docs deb check-deb fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@
 
 upstream-series:

@@ -232,6 +232,13 @@ def tools():
     return tap("xen-hostmem-check", ["python3", "tests/check/run.py"], cwd=TOP)
 
 
+def docs():
+    """The documents as pages, in build/docs. A warning is an error. All is read anew: what was
+    wrong the last time would not be looked at again. Runs with the layer of scripts/docs.sh."""
+    return [verdict("pages", ["python3", "-m", "sphinx", "-q", "-E", "-W", "--keep-going",
+                              "-b", "html", "-d", "build/docs-cache", "docs", "build/docs"])]
+
+
 def deb():
     """The results of packaging/test.sh, which runs outside this base."""
     return tap("deb", ["cat", os.path.join(BUILD, "results", "deb.tap")])
@@ -257,7 +264,7 @@ def modules():
 
 
 SUITES = {"unit": unit, "cost": cost, "fuzz": fuzz, "qtest": qtest, "lint": lint, "setup": setup,
-          "tools": tools, "deb": deb, "versions": versions, "modules": modules}
+          "tools": tools, "docs": docs, "deb": deb, "versions": versions, "modules": modules}
 
 
 def run_suite(suite):

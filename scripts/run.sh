@@ -66,6 +66,8 @@ check_fast()
     try "$in_base" python3 scripts/check.py $fast_suites
     wait "$setup" || true
     try "$in_base" python3 scripts/check.py setup
+    step "the documents as pages"
+    try "$TOP/scripts/docs.sh"
 }
 
 check()
@@ -129,7 +131,7 @@ bench()
 report()
 {
     # shellcheck disable=SC2086 # a list
-    "$in_base" python3 scripts/report.py $fast_suites setup "$@"
+    "$in_base" python3 scripts/report.py $fast_suites setup docs "$@"
 }
 
 need_root
@@ -154,6 +156,11 @@ check-all)
     # shellcheck disable=SC2046 # a list
     report lab $(other_qemus | sed 's/.*/qtest-& lab-&/')
     ;;
+docs)
+    "$TOP/scripts/base.sh" build
+    "$TOP/scripts/docs.sh" || die "the documents are not right"
+    echo "==> the pages are in build/docs/, begin with index.html"
+    ;;
 deb) exec "$TOP/packaging/deb.sh" ;;
 check-deb) check_deb ;;
 fuzz)
@@ -164,5 +171,5 @@ fuzz)
     exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
     ;;
 bench) bench ;;
-*) die "usage: run.sh build|demo|check-fast|check|check-all|deb|check-deb|fuzz|bench" ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all|docs|deb|check-deb|fuzz|bench" ;;
 esac
