@@ -328,8 +328,27 @@ class Reports(Case):
             status, text = self.check(report)
             self.assertEqual((status, said in text), (main.NOT_VALID, True), text)
 
+    def test_numbers_of_a_hostile_guest(self):
+        """What is valid can be drawn, and printed as a row."""
+        chance, drawn = random.Random(4), 0
+        places = [p for p in self.places(self.made["guest"]["measured"]) if p]
+        for n in range(60):
+            report = copy.deepcopy(self.made)
+            for place in chance.sample(places, 6):
+                at = report["guest"]["measured"]
+                for key in place[:-1]:
+                    at = at[key]
+                if isinstance(at[place[-1]], (int, float)):
+                    at[place[-1]] = chance.choice((1e-12, 1, 1e18, 1e9, 3) if n % 3 else
+                                                  (0, 10 ** 400, -1, float("inf"), float("nan")))
+            if not schema.faults(report, schema.REPORT):
+                drawn += 1
+                xml.etree.ElementTree.fromstring(picture.draw(report))
+                table.row(report)
+        self.assertGreater(drawn, 5)
+
     def test_no_report(self):
-        for text in ("", "[]", "null", "{}", "1"):
+        for text in ("", "[]", "null", "{}", "1", "[" * 100000, " " * (5 << 20)):
             path = self.file("x.json")
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)

@@ -14,6 +14,7 @@ from . import dom0, guest, picture, privacy, schema, table
 from .programs import Programs
 
 DONE, NOT_VALID, WRONG_USE = 0, 1, 2
+MOST = 4 << 20          # characters of a file; a report has some thousands
 GUEST_FILE, REPORT_FILE = "xen-hostmem-guest.json", "xen-hostmem-report.json"
 
 
@@ -46,11 +47,17 @@ def parse(arguments):
 
 
 def read(path):
+    """What a file holds, which may come from a guest that is not trusted."""
     try:
         with open(path, encoding="utf-8") as f:
-            return json.load(f)
+            text = f.read(MOST + 1)
+        if len(text) > MOST:
+            raise Wrong(f"{path} is larger than {MOST} characters")
+        return json.loads(text)
     except (OSError, ValueError) as why:
         raise Wrong(f"{path}: {why}") from None
+    except RecursionError:
+        raise Wrong(f"{path} is nested too deeply") from None
 
 
 def valid(path):

@@ -4,6 +4,7 @@ value}, or one of the functions below. faults() says what is wrong and where."""
 
 FORMAT = 1
 NUMBER = (int, float)
+MOST = 1e18             # of any number; a file may come from a guest that is not trusted
 
 
 class Some:
@@ -34,8 +35,8 @@ def mapping(spec):
 
 def at_least(least):
     def check(value, where):
-        if isinstance(value, bool) or not isinstance(value, NUMBER) or not value >= least:
-            return [f"{where}: {value!r} is not a number of at least {least}"]
+        if isinstance(value, bool) or not isinstance(value, NUMBER) or not least <= value <= MOST:
+            return [f"{where}: {value!r:.40} is not a number of at least {least}"]
         return []
     return Some(check)
 
