@@ -228,7 +228,7 @@ def setup():
 
 
 def tools():
-    """xen-hostmem-check, on machines that exist in a folder only."""
+    """The programs for users, on machines that exist in a folder only."""
     return tap("xen-hostmem-check", ["python3", "tests/check/run.py"], cwd=TOP)
 
 

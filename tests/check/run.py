@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the tests of xen-hostmem-check; print a line of TAP for each test, or for each fault that a
-test tries."""
+"""Run the tests of the programs in tools/; print a line of TAP for each test, or for each fault
+that a test tries."""
 
 import os
 import re
