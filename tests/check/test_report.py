@@ -21,6 +21,8 @@ from xen_hostmem_report.programs import Programs
 PROGRAM = os.path.join(TOP, "tools/xen-hostmem-report/xen-hostmem-report")
 NODE = "/sys/bus/xen/drivers/xen-hostmem"
 HELD = "PAT: [mem 0x00000000e4000000-0x00000000e4100000] write-back\n"
+CACHED_BUFFER = "PAT: [mem 0x00000000e4000000-0x00000000e4400000] write-back\n" \
+    "PAT: [mem 0x00000000e6000000-0x00000000e6001000] uncached-minus\n"
 COMBINING = "PAT: [mem 0x00000000e5000000-0x00000000e5400000] write-combining\n"
 DEVICE = {"types": 2, "device": "Fake Radeon", "driver": "radv", "version": "Mesa 25.0.7"}
 # Personal data of the machines below, and of what logs say of others
@@ -80,7 +82,7 @@ class Case(unittest.TestCase):
         programs = FakePrograms()
         programs.talks["blobtool hold"] = Talk(['{"bytes": 1048576}'], [self.mapped(HELD)])
         programs.talks["vkmemory"] = Talk(
-            vulkan_lines(), [self.mapped(""), self.mapped(HELD), lambda: None,
+            vulkan_lines(), [self.mapped(""), self.mapped(CACHED_BUFFER), lambda: None,
                              self.mapped(COMBINING)])
         return programs
 
