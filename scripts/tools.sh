@@ -44,9 +44,11 @@ shader vert
 shader frag
 build vktool guest/vktool.c guest/die.c "-I$out" -lvulkan
 build gltool guest/gltool.c -lepoxy
+build vkmemory ../../tools/xen-hostmem-report/vkmemory.c -lvulkan
 
 # A layer for the renderer in dom0
 build uncached.so dom0/uncached.c -shared -fPIC -fvisibility=hidden
 
 # As it is installed, in dom0 and in the guest
 python3 /src/tools/xen-hostmem-check/build.py "$out/xen-hostmem-check"
+python3 /src/tools/xen-hostmem-report/build.py "$out/xen-hostmem-report"

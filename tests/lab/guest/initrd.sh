@@ -21,6 +21,7 @@ cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/r
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \
+    "$build/tools/xen-hostmem-report" "$build/tools/blobtool" "$build/tools/vkmemory" \
     "$tree/system-bin/"
 cp "$build/modules/xen-hostmem.ko" "$build/modules/virtio-gpu-noexec.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
