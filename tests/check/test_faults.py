@@ -66,6 +66,14 @@ def large_window(machine):
     guest_gpu(machine, GPU.replace("256M", "4G"))
 
 
+def room_for_rings_only(machine):
+    """The quota fits the table, but not beside what is kept for small buffers."""
+    machine.remove("/etc/xen/games.cfg")
+    hypervisor(machine, "gnttab_max_frames=512", "gnttab_max_frames=40")
+    machine.write("/sys/module/xen_dmabuf_grant/parameters/peer_limit", "16384\n")
+    guest_gpu(machine, GPU + ",xen-hostmem-quota=64M")
+
+
 def large_quota(machine):
     """Half of the table."""
     machine.remove("/etc/xen/games.cfg")
@@ -121,6 +129,8 @@ DOM0 = (
     ("a grant table for one guest only",
      lambda m: hypervisor(m, "gnttab_max_frames=512", "gnttab_max_frames=511"),
      "gnttab-max-frames", "gnttab_max_frames=512 "),
+    ("a grant table without room for small buffers", room_for_rings_only,
+     "gnttab-max-frames", "gnttab_max_frames=64 "),
     ("a low limit for one guest",
      lambda m: m.write("/sys/module/xen_dmabuf_grant/parameters/peer_limit", "32768\n"),
      "peer-limit", "echo 65536 >"),

@@ -194,6 +194,13 @@ class Plan(unittest.TestCase):
         self.assertEqual((result.hostmem, result.gnttab_max_frames, result.max_maptrack_frames,
                           result.shadow_memory), (256 << 20, 512, 1024, None))
 
+    def test_small_buffers(self):
+        """Three windows of 256 MiB fit the table of 512 frames, but not what is left of it beside
+        small buffers; of 2048 frames, 2944 MiB are left."""
+        self.assertEqual(plan.plan(plan.Wish(guests=3)).gnttab_max_frames, 1024)
+        self.assertEqual(units.grant_frames([2944 << 20]), 2048)
+        self.assertEqual(units.bulk_size(2048), 2944 << 20)
+
     def test_as_the_checks_judge(self):
         """A host that follows the plan has nothing to change."""
         for guests, program, memory in ((1, "vkcube", 512), (2, "browser", 1024),

@@ -5,7 +5,7 @@ import re
 
 from .finding import XEN_LINE, Checks, ok, problem
 from .units import (DEFAULT_GRANT_FRAMES, GRANTS_PER_FRAME, KIB, MIB, PAGE, TABLE_SHARE,
-                    divide_up, grant_frames, power_of_two, show)
+                    bulk_size, divide_up, grant_frames, power_of_two, show)
 from .units import dom0_memory as dom0_memory_of
 
 CHECKS = Checks()
@@ -25,14 +25,15 @@ def gnttab_max_frames(facts):
     found, frames = facts.served, table_frames(facts)
     needed = grant_frames([g.wanted for g in found],
                           [g.wanted for g in found if not g.gpu.size("xen-hostmem-quota")])
-    size = show(frames * GRANTS_PER_FRAME * PAGE)
+    size = show(bulk_size(frames))
     if frames >= needed:
-        yield ok(f"dom0's grant table ({frames} frames) is enough for {size}")
+        yield ok(f"dom0's grant table ({frames} frames) is enough for {size}, beside small buffers")
     else:
         total = show(sum(g.wanted for g in found))
-        yield problem(f"dom0's grant table ({frames} frames) is enough for {size}, of which one "
-                      f"guest gets a quarter; the windows together have {total}, the largest "
-                      f"{show(max(g.wanted for g in found))}",
+        yield problem(f"dom0's grant table ({frames} frames) is enough for {size}, beside small "
+                      "buffers, and one guest gets at most "
+                      f"{show(frames * GRANTS_PER_FRAME * PAGE // TABLE_SHARE)}; the windows "
+                      f"together have {total}, the largest {show(max(g.wanted for g in found))}",
                       f"gnttab_max_frames={power_of_two(needed)} {XEN_LINE}")
 
 

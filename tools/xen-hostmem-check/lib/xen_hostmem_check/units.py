@@ -14,6 +14,9 @@ MAPTRACK_PER_FRAME = PAGE // 16
 DEFAULT_GRANT_FRAMES, DEFAULT_MAPTRACK_FRAMES = 64, 1024
 # hw/xen/hostmem/room.c: by default, a guest gets a quarter of the table.
 TABLE_SHARE = 4
+# dom0/linux/peers.c: a 32nd of the table is left to the kernel, and a quarter is kept for small
+# buffers. So many 32nds are for all others.
+BULK_SHARE = 32 - 1 - 8
 # hw/xen/hostmem/p2m.c: half of the pool is kept for rings and for the guest's own memory.
 P2M_SHARE = 2
 
@@ -46,14 +49,19 @@ def power_of_two(number):
     return 1 << max(number - 1, 0).bit_length()
 
 
+def bulk_size(frames):
+    """Bytes of large buffers that a grant table of so many frames is enough for."""
+    return frames * GRANTS_PER_FRAME * PAGE * BULK_SHARE // 32
+
+
 def grant_frames(windows, quotas=()):
     """Frames of dom0's grant table for the guests with these windows (in bytes).
 
-    One frame holds the references of 2 MiB. All guests together need as many as they can have
-    mapped; besides, QEMU grants a guest at most a quarter of the table, unless its quota says
-    otherwise: quotas has the windows whose device has no xen-hostmem-quota."""
+    One frame holds the references of 2 MiB, 23 of 32 frames are for large buffers, and a window
+    may be full of these. Besides, QEMU grants a guest at most a quarter of the table, unless its
+    quota says otherwise: quotas has the windows whose device has no xen-hostmem-quota."""
     frame = GRANTS_PER_FRAME * PAGE
-    return max(divide_up(sum(windows), frame),
+    return max(divide_up(sum(windows) * 32, frame * BULK_SHARE),
                TABLE_SHARE * divide_up(max(quotas, default=0), frame))
 
 
