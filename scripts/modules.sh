@@ -30,6 +30,7 @@ module()
 module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
 module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
+module /src/tests/lab/dmabuf-ttm lab-dmabuf-ttm
 
 module /src/tests/lab/dom0/leaky lab-leaky
 

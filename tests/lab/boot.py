@@ -142,7 +142,7 @@ class Boot:
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
-                                "lab-dmabuf-pool", "lab-leaky")]
+                                "lab-dmabuf-pool", "lab-dmabuf-ttm", "lab-leaky")]
         return [*tools, *plain, *modules,
                 f"{HERE}/dom0/uncached.json",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",

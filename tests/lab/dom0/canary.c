@@ -3,9 +3,11 @@
  * canary PROVIDER EXPORTER DOMID ROUNDS PAGES: grant buffers to a guest that
  * keeps them mapped, release them nevertheless, and use the memory for others
  *
- * PROVIDER: module (/dev/xen/dmabuf-grant) or gntdev. EXPORTER: udmabuf, or pool
- * (/dev/lab-dmabuf-pool). The first line of output is {"mailbox": REFERENCE},
- * for the program keeper in the guest. The last one counts, over all rounds:
+ * PROVIDER: module (/dev/xen/dmabuf-grant) or gntdev. EXPORTER: udmabuf, pool
+ * (/dev/lab-dmabuf-pool), ttm (/dev/lab-dmabuf-ttm: write-combined blocks from a
+ * pool), or vram (the same, and what is granted is in video memory before). The
+ * first line of output is {"mailbox": REFERENCE}, for the program keeper in the
+ * guest. The last one counts, over all rounds:
  *   foreign    words that the guest saw and that were not its own buffer's
  *   damaged    words of other buffers that the guest has overwritten
  *   busy       rounds in which the provider said that the guest has pages mapped
@@ -28,6 +30,7 @@
 #include <xen/sys/gntdev.h>
 
 #include "../dmabuf-pool/lab-dmabuf-pool.h"
+#include "../dmabuf-ttm/lab-dmabuf-ttm.h"
 #include "canary.h"
 #include "hw/xen/interface/dmabuf-grant.h"
 #include "words.h"
@@ -43,7 +46,8 @@ struct buffer {
 };
 
 static struct canary_mailbox *box;
-static bool module, pool;
+static bool module;
+static const struct kind *kind;
 static int exporter, provider;
 static uint32_t domid, nr_pages;
 
@@ -72,6 +76,12 @@ static int must_open(const char *path)
 
 /* Buffers */
 
+struct kind {
+    const char *name, *device;
+    int (*create)(int device, uint32_t pages);  /* what is granted */
+    int (*other)(int device, uint32_t pages);   /* what may get its memory */
+};
+
 static int new_udmabuf(int device, uint32_t pages)
 {
     int memfd = memfd_create("canary", MFD_ALLOW_SEALING | MFD_CLOEXEC);
@@ -91,11 +101,47 @@ static int new_udmabuf(int device, uint32_t pages)
     return fd;
 }
 
-static int new_from_pool(uint32_t pages)
+static int new_from_pool(int device, uint32_t pages)
 {
     struct lab_pool_create create = { .nr_pages = pages };
 
-    return ioctl(exporter, LAB_POOL_CREATE, &create) ? -1 : create.fd;
+    return ioctl(device, LAB_POOL_CREATE, &create) ? -1 : create.fd;
+}
+
+static int new_of_ttm(int device, uint32_t pages)
+{
+    struct lab_ttm_create create = {
+        .nr_pages = pages, .flags = LAB_TTM_WC | LAB_TTM_BLOCKS,
+    };
+
+    return ioctl(device, LAB_TTM_CREATE, &create) ? -1 : create.fd;
+}
+
+static int new_in_vram(int device, uint32_t pages)
+{
+    struct lab_ttm_create create = {
+        .nr_pages = pages,
+        .flags = LAB_TTM_WC | LAB_TTM_BLOCKS | LAB_TTM_VRAM,
+    };
+
+    return ioctl(device, LAB_TTM_CREATE, &create) ? -1 : create.fd;
+}
+
+static const struct kind kinds[] = {
+    { "udmabuf", "/dev/udmabuf", new_udmabuf, new_udmabuf },
+    { "pool", LAB_POOL_PATH, new_from_pool, new_from_pool },
+    { "ttm", LAB_TTM_PATH, new_of_ttm, new_of_ttm },
+    { "vram", LAB_TTM_PATH, new_in_vram, new_of_ttm },
+};
+
+static const struct kind *find_kind(const char *name)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (!strcmp(kinds[i].name, name)) {
+            return &kinds[i];
+        }
+    }
+    die("no such exporter: %s", name);
 }
 
 static struct buffer map_buffer(int fd, uint32_t pages)
@@ -113,11 +159,9 @@ static struct buffer map_buffer(int fd, uint32_t pages)
     return b;
 }
 
-static struct buffer new_buffer(uint64_t seed)
+static struct buffer new_buffer(int fd, uint64_t seed)
 {
-    struct buffer b = map_buffer(pool ? new_from_pool(nr_pages)
-                                      : new_udmabuf(exporter, nr_pages),
-                                 nr_pages);
+    struct buffer b = map_buffer(fd, nr_pages);
 
     for (size_t i = 0; i < b.count; i++) {
         b.words[i] = lab_word(seed, i);
@@ -240,7 +284,8 @@ static void run_round(uint64_t round, uint64_t *damaged, uint64_t *busy)
     uint64_t seed = 2 * round + 1, handle;
     bool killed = round % 2;
     int device = killed ? open_provider() : provider;
-    struct buffer own = new_buffer(seed), others[OTHERS];
+    struct buffer own = new_buffer(kind->create(exporter, nr_pages), seed);
+    struct buffer others[OTHERS];
     bool kept = false;
 
     box->seed = seed;
@@ -255,7 +300,7 @@ static void run_round(uint64_t round, uint64_t *damaged, uint64_t *busy)
     }
     free_buffer(&own);
     for (unsigned int i = 0; i < OTHERS; i++) {
-        others[i] = new_buffer(seed + 1);
+        others[i] = new_buffer(kind->other(exporter, nr_pages), seed + 1);
     }
     let_guest(CANARY_LOOK);
     for (unsigned int i = 0; i < OTHERS; i++) {
@@ -276,17 +321,17 @@ int main(int argc, char **argv)
     double start;
 
     if (argc != 6) {
-        die("usage: canary module|gntdev udmabuf|pool DOMID ROUNDS PAGES");
+        die("usage: canary module|gntdev EXPORTER DOMID ROUNDS PAGES");
     }
     module = !strcmp(argv[1], "module");
-    pool = !strcmp(argv[2], "pool");
+    kind = find_kind(argv[2]);
     domid = strtoul(argv[3], NULL, 10);
     rounds = strtoull(argv[4], NULL, 10);
     nr_pages = strtoul(argv[5], NULL, 10);
     if (!nr_pages || nr_pages > CANARY_MAX_PAGES) {
         die("PAGES is from 1 to %u", CANARY_MAX_PAGES);
     }
-    exporter = must_open(pool ? LAB_POOL_PATH : "/dev/udmabuf");
+    exporter = must_open(kind->device);
     provider = open_provider();
     make_mailbox();
     start = now();

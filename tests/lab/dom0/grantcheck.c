@@ -17,6 +17,7 @@
  * guests notice; --no-exhaust skips it. The limit of what one domain may have
  * is lifted, but for the cases that test it. --fixed-gntdev says that gntdev
  * has dma-buf calls and upstream/patches/gntdev-segments.patch, and tests that.
+ * The cases "ttm" need the lab's module lab-dmabuf-ttm.
  *
  * Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" for each case and
  * a line of JSON at the end. A case that leaves a reference, an import or a
@@ -31,6 +32,7 @@
 #include <sys/wait.h>
 
 #include "grantcheck.h"
+#include "grantcheck-ttm.h"
 
 static bool fixed_gntdev;
 
@@ -831,16 +833,6 @@ static void bad_import(const struct bad_import *bad)
 
 /* Cases: other errors. */
 
-static void expect_error(int ret, int error, const char *what)
-{
-    if (ret == 0) {
-        fail("%s worked", what);
-    }
-    if (errno != error) {
-        fail("%s: %s instead of %s", what, strerror(errno), strerror(error));
-    }
-}
-
 static void bad_argument(void)
 {
     int dev = open_device();
@@ -987,6 +979,20 @@ static const struct {
     { "release: twice", release_twice },
     { "release: flags", release_flags },
     { "gntdev: huge pages", gntdev_huge_pages },
+    { "ttm: single pages", ttm_pages },
+    { "ttm: blocks of 2 MiB", ttm_blocks },
+    { "ttm: write-combined", ttm_wc },
+    { "ttm: by the DMA API", ttm_dma },
+    { "ttm: write-combined, by the DMA API", ttm_dma_wc },
+    { "ttm: moved from video memory", ttm_vram },
+    { "ttm: moved to write-combined memory", ttm_vram_wc },
+    { "ttm: moved within system memory", ttm_system },
+    { "ttm: two importers", ttm_two_importers },
+    { "ttm: refuses who has no P2P", ttm_fixed },
+    { "ttm: mapped in its BAR", ttm_bar },
+    { "ttm: a bus address", ttm_bus },
+    { "ttm: no system memory left", ttm_full },
+    { "ttm: pages used again at once", ttm_reuse },
 };
 
 /* Runner. */

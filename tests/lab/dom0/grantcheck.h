@@ -253,6 +253,16 @@ static void expect_counters(struct counters wanted, const char *when)
     }
 }
 
+static void expect_error(int ret, int error, const char *what)
+{
+    if (ret == 0) {
+        fail("%s worked", what);
+    }
+    if (errno != error) {
+        fail("%s: %s instead of %s", what, strerror(errno), strerror(error));
+    }
+}
+
 /* Buffers. */
 
 static int make_memfd(uint32_t pages)

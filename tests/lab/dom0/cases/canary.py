@@ -10,16 +10,16 @@ from blobs import wait_no_grants
 from dom0 import RUN, Failed
 from lab import PV, case
 
-PAGES = 4
-ROUNDS, MANY_ROUNDS, GNTDEV_ROUNDS = 500, 10000, 200
+PAGES, TTM_PAGES = 4, 63        # 63: blocks of six sizes
+ROUNDS, MANY_ROUNDS, GNTDEV_ROUNDS, TTM_ROUNDS = 500, 10000, 200, 100
 
 
-def run(lab, provider, exporter, rounds, seconds):
+def run(lab, provider, exporter, rounds, seconds, pages=PAGES):
     """Run canary here and keeper in the guest; return what canary counted."""
     guest = lab.guest(driver=False)
     guest.run("modprobe xen-gntdev")
     with subprocess.Popen([f"{RUN}/canary", provider, exporter, str(guest.domid), str(rounds),
-                           str(PAGES)], stdout=subprocess.PIPE, text=True) as canary:
+                           str(pages)], stdout=subprocess.PIPE, text=True) as canary:
         try:
             reference = json.loads(canary.stdout.readline())["mailbox"]
             guest.run(f"(keeper {reference} >/tmp/keeper 2>&1 &) </dev/null >/dev/null 2>&1")
@@ -40,10 +40,9 @@ def load_pool():
     dom0.sh(f"[ -e /dev/lab-dmabuf-pool ] || insmod {RUN}/lab-dmabuf-pool.ko")
 
 
-def run_module(lab, rounds, seconds):
-    load_pool()
-    for exporter in ("udmabuf", "pool"):
-        result = run(lab, "module", exporter, rounds, seconds)
+def run_module(lab, exporters, rounds, seconds, pages=PAGES):
+    for exporter in exporters:
+        result = run(lab, "module", exporter, rounds, seconds, pages)
         lab.equal((result["foreign"], result["damaged"]), (0, 0),
                   f"words of other buffers that the guest saw, and overwrote: {result}")
         # Every second round ends like a killed QEMU, which cannot ask.
@@ -55,13 +54,26 @@ def run_module(lab, rounds, seconds):
 def canary(lab):
     """A guest that keeps released pages sees and changes its own old buffer only, whether
     pages return to the kernel or to a pool of the exporter's (I2, R25)."""
-    run_module(lab, ROUNDS, 150)
+    load_pool()
+    run_module(lab, ("udmabuf", "pool"), ROUNDS, 150)
+
+
+@case("canary-ttm", limit=400)
+def canary_ttm(lab):
+    """The same with an exporter that has a GPU driver's habits: a pool of write-combined
+    blocks, and buffers that are moved from video memory when they are granted."""
+    dom0.sh(f"[ -e /dev/lab-dmabuf-ttm ] || insmod {RUN}/lab-dmabuf-ttm.ko")
+    try:
+        run_module(lab, ("ttm", "vram"), TTM_ROUNDS, 150, TTM_PAGES)
+    finally:
+        dom0.sh("rmmod lab_dmabuf_ttm", check=False)
 
 
 @case("canary-long", limit=3600, boots=PV, slow=True)
 def canary_long(lab):
     """The same, 10,000 rounds with each exporter."""
-    run_module(lab, MANY_ROUNDS, 1700)
+    load_pool()
+    run_module(lab, ("udmabuf", "pool"), MANY_ROUNDS, 1700)
 
 
 @case("canary-gntdev", limit=400, boots=("gntdev",), slow=True)

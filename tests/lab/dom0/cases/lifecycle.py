@@ -323,6 +323,25 @@ def grantcheck(lab):
     lab.data.update(result)
 
 
+@case("grantcheck-ttm", limit=300, everywhere=True)
+def grantcheck_ttm(lab):
+    """The module alone, with an exporter that has a GPU driver's habits: blocks, pools,
+    video memory. Granted, or refused with the right error (I2)."""
+    lab.drop_guest()
+    lab.alive()
+    dom0.load_module()
+    dom0.sh(f"[ -e /dev/lab-dmabuf-ttm ] || insmod {dom0.RUN}/lab-dmabuf-ttm.ko")
+    try:
+        result = checked(lab, "--only ttm --balloon 512")
+    finally:
+        dom0.sh("rmmod lab_dmabuf_ttm", check=False)
+    lab.require(not os.path.exists("/sys/module/lab_dmabuf_ttm"), "buffers are left")
+    # Only a PV domain can map its own pages, as one case does.
+    skipped = int(lab.boot == "pvh")
+    lab.equal((result["passed"], result["skipped"]), (14 - skipped, skipped),
+              f"grantcheck: {result}")
+
+
 def checked(lab, arguments):
     """Run grantcheck; return its last line. Of what failed, the message says which."""
     output = dom0.sh(f"{dom0.RUN}/grantcheck {arguments}", 380, check=False)

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * grantcheck's cases of a GPU driver's habits: buffers of lab-dmabuf-ttm
+ */
+#ifndef GRANTCHECK_TTM_H
+#define GRANTCHECK_TTM_H
+
+#include "../dmabuf-ttm/lab-dmabuf-ttm.h"
+#include "grantcheck.h"
+
+#define TTM_ODD (2 * 512 + 32 + 3)  /* two blocks of 2 MiB, and smaller ones */
+
+static int open_ttm(void)
+{
+    int fd = open(LAB_TTM_PATH, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        skip(LAB_TTM_PATH ": %s (insmod lab-dmabuf-ttm.ko)", strerror(errno));
+    }
+    return keep_fd(fd, LAB_TTM_PATH);
+}
+
+static int make_ttm_buffer(uint32_t pages, uint32_t flags)
+{
+    struct lab_ttm_create create = { .nr_pages = pages, .flags = flags };
+    int dev = open_ttm();
+
+    if (ioctl(dev, LAB_TTM_CREATE, &create) < 0) {
+        fail("LAB_TTM_CREATE of %u pages: %s", pages, strerror(errno));
+    }
+    drop_fd(dev);
+    return keep_fd(create.fd, "a buffer of lab-dmabuf-ttm");
+}
+
+/* Returns 0 or a negative error code. */
+static int move_ttm_buffer(int dmabuf)
+{
+    int dev = open_ttm();
+    int err = ioctl(dev, LAB_TTM_MOVE, dmabuf) < 0 ? -errno : 0;
+
+    drop_fd(dev);
+    return err;
+}
+
+/* Buffers in system memory, of all kinds: granted, word for word. */
+
+static void ttm_content(uint32_t flags)
+{
+    int dmabuf = make_ttm_buffer(TTM_ODD, flags);
+
+    fill_dmabuf(dmabuf, TTM_ODD);
+    check_content(dmabuf, TTM_ODD, 0, TTM_ODD, NULL);
+    check_content(dmabuf, TTM_ODD, 511, 515, NULL);
+    check_content(dmabuf, TTM_ODD, TTM_ODD - 1, 1, NULL);
+}
+
+static void ttm_pages(void) { ttm_content(0); }
+static void ttm_blocks(void) { ttm_content(LAB_TTM_BLOCKS); }
+static void ttm_wc(void) { ttm_content(LAB_TTM_WC | LAB_TTM_BLOCKS); }
+static void ttm_dma(void) { ttm_content(LAB_TTM_DMA_ALLOC | LAB_TTM_BLOCKS); }
+
+static void ttm_dma_wc(void)
+{
+    ttm_content(LAB_TTM_DMA_ALLOC | LAB_TTM_WC | LAB_TTM_BLOCKS);
+}
+
+/*
+ * Imported, a buffer in video memory is moved to system memory and stays there.
+ * The owner has mapped it before, and finds what the peer writes.
+ */
+static void ttm_grant_and_look(int dmabuf, uint64_t *own, uint32_t pages)
+{
+    struct import imp = import_range(open_device(), dmabuf, 0, pages);
+    uint64_t *peer = keep_mem(pages, PAGE);
+
+    copy_refs(imp.refs, pages, peer, false);
+    expect_pages(peer, pages, 0, NULL, false, "the peer");
+    if (move_ttm_buffer(dmabuf) != -EBUSY) {
+        fail("a buffer can be moved while it is granted");
+    }
+    invert_words(peer, pages);
+    copy_refs(imp.refs, pages, peer, true);
+    expect_pages(own, pages, 0, NULL, true, "the owner");
+    invert_words(own, pages);
+    expect_release(&imp, 0);
+    drop_mem(peer);
+    drop_mem(imp.refs);
+    drop_fd(imp.dev);
+}
+
+static void ttm_moves(uint32_t flags)
+{
+    int dmabuf = make_ttm_buffer(TTM_ODD, flags | LAB_TTM_BLOCKS);
+    uint64_t *own = map_buffer(dmabuf, TTM_ODD);
+
+    fill_words(own, TTM_ODD);
+    for (int round = 0; round < 4; round++) {
+        ttm_grant_and_look(dmabuf, own, TTM_ODD);
+        if (move_ttm_buffer(dmabuf) != 0) {
+            fail("a buffer cannot be moved after its release");
+        }
+        expect_pages(own, TTM_ODD, 0, NULL, false, "the owner, moved,");
+    }
+}
+
+static void ttm_vram(void) { ttm_moves(LAB_TTM_VRAM); }
+static void ttm_vram_wc(void) { ttm_moves(LAB_TTM_VRAM | LAB_TTM_WC); }
+static void ttm_system(void) { ttm_moves(LAB_TTM_DMA_ALLOC); }
+
+/* Two importers of one buffer: the first one to go does not unpin it. */
+static void ttm_two_importers(void)
+{
+    int dmabuf = make_ttm_buffer(64, LAB_TTM_VRAM);
+    uint64_t *own = map_buffer(dmabuf, 64);
+    struct import first;
+
+    fill_words(own, 64);
+    first = import_range(open_device(), dmabuf, 0, 64);
+    ttm_grant_and_look(dmabuf, own, 64);
+    if (move_ttm_buffer(dmabuf) != -EBUSY) {
+        fail("a buffer can be moved although one of two importers has it");
+    }
+    expect_release(&first, 0);
+}
+
+/* Buffers that cannot be granted: an error that says so, and nothing is left. */
+static void ttm_refused(uint32_t flags, int error)
+{
+    int dmabuf = make_ttm_buffer(16, flags | LAB_TTM_VRAM);
+    struct counters before = read_counters();
+    uint64_t *own = map_buffer(dmabuf, 16);
+    uint32_t refs[16];
+    struct xen_dmabuf_grant_import req = {
+        .fd = dmabuf, .domid = self, .nr_pages = 16, .refs = (uintptr_t)refs,
+    };
+
+    fill_words(own, 16);
+    for (int i = 0; i < 3; i++) {
+        expect_error(ioctl(open_device(), XEN_DMABUF_GRANT_IMPORT, &req),
+                     error, "IMPORT");
+    }
+    expect_counters(before, "after the refusal");
+    expect_pages(own, 16, 0, NULL, false, "the owner");
+    if (move_ttm_buffer(dmabuf) != 0) {
+        fail("the buffer stays pinned");
+    }
+}
+
+static void ttm_fixed(void) { ttm_refused(LAB_TTM_FIXED, EOPNOTSUPP); }
+static void ttm_bar(void) { ttm_refused(LAB_TTM_MAP_BAR, EOPNOTSUPP); }
+static void ttm_bus(void) { ttm_refused(LAB_TTM_MAP_BUS, EOPNOTSUPP); }
+static void ttm_full(void) { ttm_refused(LAB_TTM_FULL, ENOMEM); }
+
+/* Where the first page of a buffer is. */
+static uint64_t frame_of(int dmabuf)
+{
+    struct lab_ttm_frame frame = { .fd = dmabuf };
+    int dev = open_ttm();
+
+    if (ioctl(dev, LAB_TTM_FRAME, &frame) < 0) {
+        fail("LAB_TTM_FRAME: %s", strerror(errno));
+    }
+    drop_fd(dev);
+    return frame.frame;
+}
+
+/*
+ * The pool uses pages again at once. As long as the peer has them mapped, they
+ * are not in the pool, even if everybody in this domain has let go.
+ */
+static void ttm_reuse(void)
+{
+    enum { PAGES = 512, OTHERS = 3 };
+    uint32_t flags = LAB_TTM_WC | LAB_TTM_BLOCKS;
+    int dmabuf = make_ttm_buffer(PAGES, flags), dev = open_device();
+    struct counters before = read_counters();
+    uint64_t frame = frame_of(dmabuf);
+    struct import imp;
+    uint64_t *at;
+
+    need_pv();
+    fill_dmabuf(dmabuf, PAGES);
+    imp = import_range(dev, dmabuf, 0, PAGES);
+    at = map_refs(imp.refs, PAGES);
+    drop_fd(dmabuf);
+    expect_release(&imp, PAGES);
+    drop_fd(dev);
+    for (int i = 0; i < OTHERS; i++) {
+        int other = make_ttm_buffer(PAGES, flags);
+
+        memset(map_buffer(other, PAGES), 0xee, (size_t)PAGES * PAGE);
+        if (frame_of(other) == frame) {
+            fail("the peer's pages are used again");
+        }
+    }
+    expect_pages(at, PAGES, 0, NULL, false, "the peer");
+    drop_map(at);
+    expect_counters(before, "after the peer unmapped");
+    if (frame_of(make_ttm_buffer(PAGES, flags)) != frame) {
+        fail("the pool does not use pages again at once: nothing was tested");
+    }
+}
+
+#endif /* GRANTCHECK_TTM_H */
