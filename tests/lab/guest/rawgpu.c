@@ -17,6 +17,8 @@
  * rawgpu in-blob KIB: have a request of so many KiB, and its answer, in a blob
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
+ * rawgpu far COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, write to all of
+ *     them, then read; end when a line is read
  * rawgpu fight SECONDS COUNT KIB: unmap and map COUNT blobs of KIB in turn
  * rawgpu ring-gone: have each part of the queue be where the guest has no
  *     memory; xen-privcmd must be loaded
@@ -812,6 +814,47 @@ static void run_sparse(unsigned int count, uint64_t step)
     }
 }
 
+/* What is in the first word of a blob, and in the last one. */
+static uint32_t far_word(unsigned int n, unsigned int at)
+{
+    return (n + 1) * 2654435761u + at;
+}
+
+/* Each blob has words of its own, wherever in the window it is. */
+static void run_far(unsigned int count, uint64_t step)
+{
+    enum { LAST = PAGE / sizeof(uint32_t) - 1 };
+    int fd = open_file("resource4", O_RDWR);
+    unsigned int wrong = 0;
+
+    for (unsigned int n = 0; n < count; n++) {
+        create_shared(n, PAGE);
+        map_shared(n, n * step);
+    }
+    for (unsigned int pass = 0; pass < 2; pass++) {
+        for (unsigned int n = 0; n < count; n++) {
+            volatile uint32_t *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                                         MAP_SHARED, fd, (off_t)(n * step));
+
+            if (at == MAP_FAILED) {
+                die("resource4 at 0x%" PRIx64 ": %s", n * step,
+                    strerror(errno));
+            }
+            if (pass == 0) {
+                at[0] = far_word(n, 0);
+                at[LAST] = far_word(n, LAST);
+            } else {
+                wrong += at[0] != far_word(n, 0);
+                wrong += at[LAST] != far_word(n, LAST);
+            }
+            munmap((void *)at, PAGE);
+        }
+    }
+    close(fd);
+    printf("{\"mapped\": %u, \"wrong\": %u}\n", count, wrong);
+    wait_for_line();
+}
+
 static void run_fight(unsigned int seconds, unsigned int count, uint64_t bytes)
 {
     double start, end;
@@ -1254,6 +1297,10 @@ int main(int argc, char **argv)
         start();
         run_sparse(number(argv[2], MOST_BLOBS),
                    (uint64_t)number(argv[3], MOST_KIB) << 10);
+    } else if (argc == 4 && !strcmp(name, "far")) {
+        start();
+        run_far(number(argv[2], MOST_BLOBS),
+                (uint64_t)number(argv[3], MOST_KIB) << 10);
     } else if (argc == 5 && !strcmp(name, "fight")) {
         start();
         run_fight(number(argv[2], MOST_SECONDS), number(argv[3], MOST_BLOBS),
@@ -1275,6 +1322,7 @@ int main(int argc, char **argv)
                         "       rawgpu reset-backed COUNT\n"
                         "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"
+                        "       rawgpu far COUNT KIB\n"
                         "       rawgpu fight SECONDS COUNT KIB\n"
                         "       rawgpu ring-gone\n"
                         "       rawgpu backings\n");
