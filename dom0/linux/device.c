@@ -295,13 +295,20 @@ static int __init dmabuf_grant_init(void)
 	err = dmabuf_grant_dma_init();
 	if (err)
 		return err;
+	err = dmabuf_grant_unbind_init();
+	if (err)
+		goto dma_exit;
 	err = misc_register(&dmabuf_grant_misc);
-	if (err) {
-		dmabuf_grant_dma_exit();
-		return err;
-	}
+	if (err)
+		goto unbind_exit;
 	dmabuf_grant_debugfs_init();
 	return 0;
+
+unbind_exit:
+	dmabuf_grant_unbind_exit();
+dma_exit:
+	dmabuf_grant_dma_exit();
+	return err;
 }
 
 /* No descriptor is open and no import is pending: both hold the module. */
@@ -310,6 +317,7 @@ static void __exit dmabuf_grant_exit(void)
 	misc_deregister(&dmabuf_grant_misc);
 	dmabuf_grant_reaper_exit();
 	dmabuf_grant_peers_exit();
+	dmabuf_grant_unbind_exit();
 	debugfs_remove_recursive(dmabuf_grant_debugfs);
 	dmabuf_grant_dma_exit();
 }

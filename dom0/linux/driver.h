@@ -8,6 +8,7 @@
  *	peers.c		how many of them each peer may hold
  *	dma.c		the importing struct device
  *	reaper.c	imports that outlive their descriptor
+ *	unbind.c	drivers that are unbound
  */
 #ifndef DMABUF_GRANT_DRIVER_H
 #define DMABUF_GRANT_DRIVER_H
@@ -106,6 +107,7 @@ u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max);
  * @sgt: the dma-buf's pages
  * @refs: the references to some of them
  * @node: entry in the reaper's list
+ * @all: entry in the list of all imports
  *
  * The dma-buf stays mapped, attached and referenced as long as any of the
  * references is live. This prevents the exporter from reusing the pages while
@@ -117,6 +119,7 @@ struct dmabuf_grant_import {
 	struct sg_table *sgt;
 	struct dmabuf_grant_refs refs;
 	struct list_head node;
+	struct list_head all;
 };
 
 struct dmabuf_grant_import *
@@ -145,5 +148,10 @@ void dmabuf_grant_dma_exit(void);
 
 void dmabuf_grant_reaper_add(struct dmabuf_grant_import *imp);
 void dmabuf_grant_reaper_exit(void);
+
+int dmabuf_grant_unbind_add(struct dmabuf_grant_import *imp);
+void dmabuf_grant_unbind_del(struct dmabuf_grant_import *imp);
+int dmabuf_grant_unbind_init(void);
+void dmabuf_grant_unbind_exit(void);
 
 #endif /* DMABUF_GRANT_DRIVER_H */

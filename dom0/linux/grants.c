@@ -33,8 +33,8 @@
  * __GFP_COMP, as TTM allocates its larger ones: only the first page has a
  * reference count. Nor does it help if an exporter uses pages again that it
  * keeps in a pool of its own (TTM has pools of uncached and write-combined
- * pages, and of all pages where it uses the DMA API to allocate them). Do not
- * unbind a GPU's driver while a guest may have its buffers mapped.
+ * pages, and of all pages where it uses the DMA API to allocate them). So
+ * unbinding a driver waits until guests have let go of its buffers, see unbind.c.
  */
 
 /* References handled between two calls of cond_resched(). */

@@ -184,12 +184,17 @@ static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
 	err = dmabuf_grant_refs_init(&imp->refs, req->domid, req->nr_pages);
 	if (err)
 		goto put;
-	err = dmabuf_grant_attach(imp);
+	err = dmabuf_grant_unbind_add(imp);
 	if (err)
 		goto free;
+	err = dmabuf_grant_attach(imp);
+	if (err)
+		goto del;
 	atomic_inc(&dmabuf_grant_stats.imports);
 	return 0;
 
+del:
+	dmabuf_grant_unbind_del(imp);
 free:
 	dmabuf_grant_refs_free(&imp->refs);
 put:
@@ -197,11 +202,11 @@ put:
 	return err;
 }
 
-/* See grants.c: whoever unbinds that driver should have been told. */
+/* See grants.c: whoever has that driver unbound at any price should be told. */
 static void dmabuf_grant_tell_unheld(const struct dmabuf_grant_import *imp)
 {
 	if (imp->refs.unheld)
-		pr_notice_once("%s has pages that cannot be held: do not unbind its driver while guests have them mapped\n",
+		pr_notice_once("%s has pages that cannot be held: unbinding its driver waits until guests have let go of them\n",
 			       imp->dmabuf->exp_name);
 }
 
@@ -249,6 +254,7 @@ void dmabuf_grant_import_free(struct dmabuf_grant_import *imp)
 {
 	dmabuf_grant_refs_free(&imp->refs);
 	dmabuf_grant_detach(imp);
+	dmabuf_grant_unbind_del(imp);
 	dma_buf_put(imp->dmabuf);
 	kfree(imp);
 	atomic_dec(&dmabuf_grant_stats.imports);

@@ -5,9 +5,13 @@
 #ifndef GRANTCHECK_TTM_H
 #define GRANTCHECK_TTM_H
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "../dmabuf-ttm/lab-dmabuf-ttm.h"
 #include "grantcheck.h"
 
+#define TTM_DRIVER "/sys/bus/platform/drivers/lab-dmabuf-ttm/"
 #define TTM_ODD (2 * 512 + 32 + 3)  /* two blocks of 2 MiB, and smaller ones */
 
 static int open_ttm(void)
@@ -199,6 +203,140 @@ static void ttm_reuse(void)
     if (frame_of(make_ttm_buffer(PAGES, flags)) != frame) {
         fail("the pool does not use pages again at once: nothing was tested");
     }
+}
+
+/* Unbinding frees the pages of pinned buffers. */
+
+static void write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+        fprintf(stderr, "grantcheck: %s: %s\n", path, strerror(errno));
+    }
+    close(fd);
+}
+
+static pid_t unbind_ttm(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0) {
+        fail("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        write_text(TTM_DRIVER "unbind", "lab-dmabuf-ttm");
+        _exit(0);
+    }
+    return pid;
+}
+
+static bool has_ended(pid_t pid)
+{
+    return waitpid(pid, NULL, WNOHANG) == pid;
+}
+
+static bool ends_within(pid_t pid, int seconds)
+{
+    for (int i = 0; i < seconds * 50; i++) {
+        if (has_ended(pid)) {
+            return true;
+        }
+        short_sleep();
+    }
+    return false;
+}
+
+static bool is_bound(void)
+{
+    return access(TTM_DRIVER "lab-dmabuf-ttm", F_OK) == 0;
+}
+
+/* Whatever became of a case: the next one needs the driver. */
+static void bind_ttm(void)
+{
+    if (access(TTM_DRIVER, F_OK) == 0 && !is_bound()) {
+        write_text(TTM_DRIVER "bind", "lab-dmabuf-ttm");
+    }
+}
+
+/*
+ * The unbinding waits as long as the peer has pages of any buffer, and meanwhile
+ * nothing is imported.
+ */
+static void ttm_unbinding_waits(void)
+{
+    enum { PAGES = 512 };
+    int dmabuf = make_ttm_buffer(PAGES, LAB_TTM_BLOCKS);
+    int later = make_ttm_buffer(4, 0), dev = open_device();
+    uint32_t refs[4];
+    struct xen_dmabuf_grant_import req = {
+        .fd = later, .domid = self, .nr_pages = 4, .refs = (uintptr_t)refs,
+    };
+    uint64_t *peer = keep_mem(PAGES, PAGE);
+    struct import imp;
+    const char *wrong = NULL;
+    pid_t pid;
+
+    fill_dmabuf(dmabuf, PAGES);
+    imp = import_range(dev, dmabuf, 0, PAGES);
+    pid = unbind_ttm();
+    if (ends_within(pid, 2)) {
+        fail("the driver was unbound with a buffer granted");
+    }
+    if (ioctl(open_device(), XEN_DMABUF_GRANT_IMPORT, &req) == 0 ||
+        errno != EOPNOTSUPP) {
+        wrong = "a buffer is imported while its driver is being unbound";
+    }
+    copy_refs(imp.refs, PAGES, peer, false);
+    expect_pages(peer, PAGES, 0, NULL, false, "the peer");
+    expect_release(&imp, 0);
+    if (!ends_within(pid, 10)) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        wrong = "the driver is not unbound after the release";
+    }
+    bind_ttm();
+    if (wrong) {
+        fail("%s", wrong);
+    }
+}
+
+/*
+ * Who kills what waits has the driver unbound. Then pages that have a count of
+ * their own are held: the peer sees what it saw, whatever uses memory next.
+ */
+static void ttm_unbinding_killed(void)
+{
+    enum { PAGES = 64, MIB = 256 };
+    int dmabuf = make_ttm_buffer(PAGES, 0);
+    uint64_t *peer = keep_mem(PAGES, PAGE);
+    struct lab_ttm_create create = { .nr_pages = 1 };
+    struct import imp;
+    void *more;
+    pid_t pid;
+
+    fill_dmabuf(dmabuf, PAGES);
+    imp = import_range(open_device(), dmabuf, 0, PAGES);
+    pid = unbind_ttm();
+    if (ends_within(pid, 1)) {
+        fail("the driver was unbound with a buffer granted");
+    }
+    kill(pid, SIGKILL);
+    if (!ends_within(pid, 10)) {
+        fail("killing what waits does not end the wait");
+    }
+    if (ioctl(open_ttm(), LAB_TTM_CREATE, &create) == 0 || errno != ENODEV) {
+        fail("the driver is still bound");
+    }
+    more = mmap(NULL, MIB << 20, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    keep_map(more, MIB << 20, "other memory");
+    memset(more, 0xee, MIB << 20);
+    copy_refs(imp.refs, PAGES, peer, false);
+    expect_pages(peer, PAGES, 0, NULL, false, "the peer");
+    expect_release(&imp, 0);
+    bind_ttm();
 }
 
 #endif /* GRANTCHECK_TTM_H */

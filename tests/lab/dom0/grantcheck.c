@@ -993,6 +993,8 @@ static const struct {
     { "ttm: a bus address", ttm_bus },
     { "ttm: no system memory left", ttm_full },
     { "ttm: pages used again at once", ttm_reuse },
+    { "ttm: unbinding waits", ttm_unbinding_waits },
+    { "ttm: unbinding killed", ttm_unbinding_killed },
 };
 
 /* Runner. */
@@ -1017,6 +1019,7 @@ static void run_case(const char *name, void (*run)(void),
         }
     }
     clean_up();
+    bind_ttm();
     if (!settles_to(before)) {
         after = read_counters();
         outcome = FAILED;

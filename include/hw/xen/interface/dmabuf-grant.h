@@ -25,7 +25,8 @@
  *              not within the buffer, or fd is not a dma-buf
  * EPERM        the descriptor is tied to another domain
  * EBADF        fd is not an open descriptor
- * EOPNOTSUPP   the buffer does not consist of whole pages of system memory
+ * EOPNOTSUPP   the buffer does not consist of whole pages of system memory, or
+ *              its driver is being unbound
  * EDQUOT       the peer holds as many pages as one peer may, counting those of
  *              earlier imports that it still has mapped, whoever made them
  *              (the module's parameter peer_limit)

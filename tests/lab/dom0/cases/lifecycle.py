@@ -326,7 +326,7 @@ def grantcheck(lab):
 @case("grantcheck-ttm", limit=300, everywhere=True)
 def grantcheck_ttm(lab):
     """The module alone, with an exporter that has a GPU driver's habits: blocks, pools,
-    video memory. Granted, or refused with the right error (I2)."""
+    video memory, unbinding. Granted, or refused with the right error (I2)."""
     lab.drop_guest()
     lab.alive()
     dom0.load_module()
@@ -338,7 +338,7 @@ def grantcheck_ttm(lab):
     lab.require(not os.path.exists("/sys/module/lab_dmabuf_ttm"), "buffers are left")
     # Only a PV domain can map its own pages, as one case does.
     skipped = int(lab.boot == "pvh")
-    lab.equal((result["passed"], result["skipped"]), (14 - skipped, skipped),
+    lab.equal((result["passed"], result["skipped"]), (16 - skipped, skipped),
               f"grantcheck: {result}")
 
 
