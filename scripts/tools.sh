@@ -46,6 +46,11 @@ build vktool guest/vktool.c guest/die.c "-I$out" -lvulkan
 build gltool guest/gltool.c -lepoxy
 build vkmemory ../../tools/xen-hostmem-report/vkmemory.c -lvulkan
 
+# The boot sector of a guest's disk
+gcc -m32 -c -o "$out/bootsector.o" guest/bootsector.S
+ld -m elf_i386 -Ttext 0x7c00 -e _start --oformat binary -o "$out/bootsector.bin" \
+    "$out/bootsector.o"
+
 # A layer for the renderer in dom0
 build uncached.so dom0/uncached.c -shared -fPIC -fvisibility=hidden
 

@@ -137,8 +137,8 @@ class Boot:
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
                  for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool",
-                              "uncached.so", "xen-hostmem-check", "vkmemory",
-                              "xen-hostmem-report")]
+                               "uncached.so", "xen-hostmem-check", "vkmemory",
+                               "xen-hostmem-report", "bootsector.bin")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
