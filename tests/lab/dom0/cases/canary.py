@@ -58,7 +58,7 @@ def canary(lab):
     run_module(lab, ("udmabuf", "pool"), ROUNDS, 150)
 
 
-@case("canary-ttm", limit=400)
+@case("canary-ttm", limit=400, slow=True)
 def canary_ttm(lab):
     """The same with an exporter that has a GPU driver's habits: a pool of write-combined
     blocks, and buffers that are moved from video memory when they are granted."""
