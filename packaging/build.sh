@@ -22,9 +22,9 @@ make_tree()
     overlay "$source"
     mkdir -p "$tree/qemu"
     rsync -a --delete --exclude=/b "$source/" "$tree/qemu/"
-    for folder in packaging/debian packaging/man dom0 guest docs; do
+    for folder in packaging/debian packaging/man dom0 guest docs tools; do
         rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' \
-            --exclude='.*.cmd' "$TOP/$folder" "$tree/"
+            --exclude='.*.cmd' --exclude=__pycache__ "$TOP/$folder" "$tree/"
     done
 }
 

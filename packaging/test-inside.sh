@@ -11,7 +11,8 @@ later=$1
 version=$(dpkg-deb -f "$(echo /packages/xen-hostmem-dom0-dkms_*.deb)" Version)
 program=/usr/bin/qemu-system-x86_64-xen-hostmem
 headers=$(basename "$(echo /lib/modules/*)")
-ours="qemu-system-xen-hostmem xen-hostmem-dom0-dkms xen-hostmem-guest-dkms xen-hostmem-doc"
+ours="qemu-system-xen-hostmem xen-hostmem-dom0-dkms xen-hostmem-guest-dkms xen-hostmem-tools
+    xen-hostmem-doc"
 number=0
 failed=0
 
@@ -124,7 +125,7 @@ postinst_again()
 no_own_files()
 {
     if ls -d "$program" /usr/src/xen-hostmem-* /usr/src/xen-dmabuf-grant-* \
-        /usr/libexec/xen-hostmem-mtrr /var/lib/dkms/xen-* /lib/modules/*/updates/dkms/xen-* \
+        /usr/libexec/xen-hostmem-mtrr /usr/sbin/xen-hostmem-check /var/lib/dkms/xen-* /lib/modules/*/updates/dkms/xen-* \
         2>/dev/null; then
         return 1
     fi
@@ -155,6 +156,7 @@ check device-vga lists_device virtio-vga-gl xen-hostmem
 check machine sh -c "$program -M help | grep '^xenfv '"
 check "dkms-$headers" modules_are "$version" "$headers"
 check alias sh -c "modinfo -k $headers -F alias xen-hostmem | grep -x xen:hostmem"
+check check-program sh -c "xen-hostmem-check --plan | grep gnttab_max_frames"
 check udev-rule udevadm verify --no-summary /usr/lib/udev/rules.d/60-xen-hostmem.rules
 check mtrr-helper sh -c "SYSFS=/nowhere /usr/libexec/xen-hostmem-mtrr | grep 'no virtio GPU'"
 if other_kernel; then
