@@ -7,6 +7,7 @@
 PACKAGING=$TOP/packaging
 DEBS=$BUILD/deb
 IN_BASE=$TOP/scripts/in-base.sh
+LATER=1.0+later1        # the version that the tests upgrade to
 
 # The layer with what debian/control says that the packages are built with. Sets
 # XH_LAYER, which in-base.sh reads.
@@ -23,6 +24,15 @@ use_build_layer()
 need_debs()
 {
     [ -n "$(ls "$DEBS"/*.deb 2>/dev/null)" ] || die "there are no packages yet: run make deb"
+}
+
+# The same packages as version LATER, in build/deb/LATER
+build_later()
+{
+    [ -z "$(ls "$DEBS/$LATER"/*.deb 2>/dev/null)" ] || return 0
+    use_build_layer
+    logged deb-later "$IN_BASE" packaging/build.sh "${JOBS:-$(nproc)}" "$LATER" ||
+        die "the packages could not be built as version $LATER"
 }
 
 # What the packages depend on, as one list

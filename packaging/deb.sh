@@ -10,6 +10,7 @@ need_root
 use_build_layer
 step "preparing QEMU's source"
 logged qemu-source "$IN_BASE" scripts/qemu-source.sh || die "QEMU's source could not be prepared"
+rm -rf "${DEBS:?}/$LATER"
 step "building and checking the packages (minutes the first time)"
 logged deb "$IN_BASE" packaging/build.sh "${JOBS:-$(nproc)}" ||
     die "the packages could not be built"

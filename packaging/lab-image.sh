@@ -7,6 +7,6 @@
 set -eu
 base=$1 layer=$2 out=$3
 
-mount -t overlay -o "lowerdir=/src/build/lab/packages:$layer:$base" base /lab
+mount -t overlay -o "lowerdir=/src/build/deb/lab:$layer:$base" base /lab
 rm -rf "$out"
 sh /src/tests/lab/image/image.sh /lab "$out"

@@ -9,23 +9,25 @@
 . "$(dirname "$0")/common.sh"
 
 image=$BUILD/lab/image-packages
-share=$BUILD/lab/packages
+share=$DEBS/lab              # what dom0 has beside its system
 
 need_root
 need_debs
 [ -e "$BUILD/lab/qemu-system-x86_64" ] || die "the lab has not been built: run make build"
 base=$(base_dir dom0)
 touch "$base"
+build_later
 kver=$(ls "$base/lib/modules")
 layer=$("$PACKAGING/layer.sh" dom0 "$(dependencies), linux-headers-$kver") || exit
 
-key=$layer-$(hash_of "$DEBS"/*.deb "$TOP"/tests/lab/image/* "$TOP/tests/lab/initrd.sh" \
-    "$PACKAGING/lab-image.sh")
+key=$layer-$(hash_of "$DEBS"/*.deb "$DEBS/$LATER"/*.deb "$TOP"/tests/lab/image/* \
+    "$TOP/tests/lab/initrd.sh" "$PACKAGING/lab-image.sh")
 if [ "$(cat "$image/key" 2>/dev/null)" != "$key" ]; then
     step "creating dom0's disk with the packages"
     rm -rf "$share"
-    mkdir -p "$share/packages"
+    mkdir -p "$share/packages/later"
     cp "$DEBS"/*.deb "$share/packages/"
+    cp "$DEBS/$LATER"/*.deb "$share/packages/later/"
     logged image-packages "$IN_BASE" sh packaging/lab-image.sh "/cache/$(basename "$base")" \
         "/cache/$layer" /src/build/lab/image-packages || die "dom0's disk could not be created"
     echo "$key" >"$image/key"

@@ -8,7 +8,6 @@
 
 . "$(dirname "$0")/common.sh"
 
-LATER=1.0+later1
 work=$DEBS/target
 
 # In a mount namespace of its own
@@ -43,10 +42,8 @@ need_root
 dir=$(base_dir target)
 [ -d "$dir" ] || die "there is no base 'target' yet: run scripts/base.sh target"
 need_debs
-use_build_layer
 touch "$dir"
-logged deb-later "$IN_BASE" packaging/build.sh "${JOBS:-$(nproc)}" "$LATER" ||
-    die "the packages could not be built as version $LATER"
+build_later
 rm -rf --one-file-system "$work"
 mkdir -p "$work/upper" "$work/work" "$work/root" "$CACHE/debs/partial"
 status=0
