@@ -21,7 +21,7 @@ help:
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
 	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
 	@echo 'make build       QEMU, modules and tools only'
-	@echo 'make upstream-series TREE=FOLDER   series to mail, for a plain tree of QEMU, Xen or Linux'
+	@echo 'make upstream-series TREE=FOLDER   series to mail, for a plain tree of QEMU, Xen, Linux or libvirt'
 	@echo 'make clean       remove build/; make distclean removes the cache, too'
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU ($(QEMU_VERSIONS))'
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'

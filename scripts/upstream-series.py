@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """upstream-series.py [--build] TREE...: write patch series that can be mailed.
 
-Each TREE is a plain source tree of QEMU, Xen or Linux. Each manifest upstream/*.toml
+Each TREE is a plain source tree of QEMU, Xen, Linux or libvirt. Each manifest upstream/*.toml
 for such a tree becomes build/upstream/NAME/00NN-*.patch, with a cover letter.
 upstream/README.rst describes manifests and what is checked."""
 
@@ -21,11 +21,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(TOP, "build", "upstream")
 # A file that tells which project a tree is of
 MARKS = {"qemu": "qapi/qapi-schema.json", "xen": "xen/include/public/xen.h",
-         "linux": "include/linux/kernel.h"}
+         "linux": "include/linux/kernel.h", "libvirt": "src/libvirt_public.syms"}
 # What scripts/qemu.sh copies over QEMU's tree
 OVERLAY = ("hw/", "include/", "qapi/", "tests/qtest/", "tests/unit/", "util/")
 # Each file here has to be in a manifest.
-CLAIMED = {"qemu": OVERLAY + ("docs/",), "xen": (),
+CLAIMED = {"qemu": OVERLAY + ("docs/",), "xen": (), "libvirt": (),
            "linux": ("dom0/linux/", "guest/linux/")}
 
 
@@ -180,7 +180,7 @@ class Tree:
         self.kind = next((kind for kind, mark in MARKS.items() if os.path.exists(
             os.path.join(self.path, mark))), None)
         if not self.kind:
-            raise Error(f"{path} is not a source tree of QEMU, Xen or Linux")
+            raise Error(f"{path} is not a source tree of QEMU, Xen, Linux or libvirt")
         self.known, self.queue, self.words = {}, {}, {}
         getattr(self, "learn_" + self.kind)()
         self.known["has_include"] = lambda name: os.path.exists(
@@ -215,6 +215,11 @@ class Tree:
             for header, regex, name in re.findall(
                     r"^ccflags-\$\(call have,(.*?),(.*)\)\s*\\?\s*\+= -D(\w+)", read(TOP, kbuild), re.M):
                 self.known[name] = re.search(regex, read(self.path, "include", header)) and 1
+
+    def learn_libvirt(self):
+        self.version = re.search(r"^  version: '([\d.]+)'", read(self.path, "meson.build"), re.M)[1]
+        major, minor = self.version.split(".")[:2]
+        self.words["{next}"] = f"{major}.{int(minor) + 1}.0"
 
     def git(self, *command):
         return run("git", *command, cwd=self.work).strip()
@@ -301,10 +306,14 @@ class Series:
     def changed(self):
         """Files of the plain tree"""
         return ({file for _, file, _ in self.hunks()} | self.inserts(new=False) |
-                ({"MAINTAINERS"} if "maintainers" in self.data else set()) |
-                {name for commit in self.data["commit"] if "patch" in commit
-                 for name, (header, _) in split_patch(read(TOP, commit["patch"]))[1].items()
-                 if "--- /dev/null" not in header})
+                ({"MAINTAINERS"} if "maintainers" in self.data else set()) | self.patched())
+
+    def patched(self):
+        """Those that patches change; not what an earlier one has brought"""
+        files = [(name, "--- /dev/null" in header)
+                 for commit in self.data["commit"] if "patch" in commit
+                 for name, (header, _) in split_patch(read(TOP, commit["patch"]))[1].items()]
+        return {name for name, _ in files} - {name for name, new in files if new}
 
     def destination(self, source):
         for old, new in self.data.get("move", {}).items():
@@ -383,7 +392,8 @@ class Series:
         if "maintainers" in self.data:
             self.put_maintainers()
         if "patch" in commit:
-            run("git", "apply", os.path.join(TOP, commit["patch"]), cwd=self.tree.work)
+            run("git", "apply", cwd=self.tree.work,
+                input=self.tree.fill(read(TOP, commit["patch"])))
         subject, body = commit.get("subject"), commit.get("body", "")
         if not subject:
             subject, body = message_of(self.tree.queue[self.tree.hunks(commit["hunks"][0])[0][0]][0])
