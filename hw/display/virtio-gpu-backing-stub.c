@@ -30,3 +30,19 @@ VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
 {
     return NULL;
 }
+
+const char *virtio_gpu_backing_why(VirtIOGPU *g, const struct iovec *iov)
+{
+    return NULL;
+}
+
+int virtio_gpu_backing_dmabuf(VirtIOGPU *g, const struct iovec *iov,
+                              uint64_t bytes, bool writable, char **why)
+{
+    *why = g_strdup("this QEMU was built without Xen support");
+    return -1;
+}
+
+void virtio_gpu_backing_prepare(void)
+{
+}

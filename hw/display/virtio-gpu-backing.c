@@ -19,7 +19,7 @@
 #include "qemu/report-limit.h"
 #include "hw/display/virtio-gpu-backing.h"
 #include "hw/virtio/virtio-gpu.h"
-#include "hw/xen/xen_backend_ops.h"
+#include "hw/xen/xen-guest-dmabuf.h"
 #include "trace.h"
 
 #define PAGE_BYTES      4096ull
@@ -29,10 +29,15 @@
 #define FRAMES          (1ull << 40)
 /* Linux lets a process have 65530 mappings, and others need some, too. */
 #define MOST_MAPPINGS   4096
+/* Each is a descriptor, of which Linux lets a process have 1024. */
+#define MOST_DMABUFS    64
 
 /* A backing that is mapped */
 typedef struct Backing {
     VirtIOGPUGuestMemory *memory;   /* a reference; NULL if it is in pieces */
+    xen_pfn_t *frames;          /* of memory, in order */
+    char *why;                  /* it is in pieces; or NULL */
+    bool has_dmabuf;
     uint32_t niov;
     uint64_t charge;            /* pages */
 } Backing;
@@ -41,6 +46,7 @@ struct VirtIOGPUBackings {
     GHashTable *by_iov;         /* iov -> Backing */
     uint64_t bytes;             /* mapped as one piece */
     uint32_t mappings;          /* of such backings */
+    uint32_t dmabufs;
     uint64_t charge;            /* pages, of all */
 };
 
@@ -228,11 +234,10 @@ static VirtIOGPUGuestMemory *map_frames(Request *q)
             return NULL;
         }
     }
-    memory = g_atomic_rc_box_new0(VirtIOGPUGuestMemory);
-    memory->base = base;
-    memory->data = (uint8_t *)base + IN_PAGE(entry_addr(q, 0));
-    memory->size = q->nr_pages * PAGE_BYTES;
-    memory->release = unmap_frames;
+    memory = virtio_gpu_guest_memory_new(base, q->nr_pages * PAGE_BYTES,
+                                         unmap_frames);
+    memory->data += IN_PAGE(entry_addr(q, 0));
+    memory->make_dmabuf = virtio_gpu_backing_dmabuf;
     return memory;
 }
 
@@ -240,7 +245,7 @@ static void keep(Request *q, struct iovec *iov, uint32_t niov,
                  VirtIOGPUGuestMemory *memory)
 {
     struct VirtIOGPUBackings *all = q->g->backings;
-    Backing *backing = g_new(Backing, 1);
+    Backing *backing = g_new0(Backing, 1);
 
     if (!all) {
         all = q->g->backings = g_new0(struct VirtIOGPUBackings, 1);
@@ -252,8 +257,11 @@ static void keep(Request *q, struct iovec *iov, uint32_t niov,
     g_hash_table_insert(all->by_iov, iov, backing);
     all->charge += q->charge;
     if (memory) {
+        backing->frames = g_steal_pointer(&q->frames);
         all->bytes += memory->size;
         all->mappings++;
+    } else {
+        backing->why = g_strdup(q->why);
     }
 }
 
@@ -414,10 +422,13 @@ bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov)
     } else {
         unmap_pieces(g, iov, backing->niov);
     }
+    g->backings->dmabufs -= backing->has_dmabuf;
     if (!g_hash_table_size(g->backings->by_iov)) {
         g_hash_table_destroy(g->backings->by_iov);
         g_clear_pointer(&g->backings, g_free);
     }
+    g_free(backing->frames);
+    g_free(backing->why);
     g_free(backing);
     g_free(iov);
     return true;
@@ -430,4 +441,46 @@ VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
 
     return backing && backing->memory ?
            virtio_gpu_guest_memory_ref(backing->memory) : NULL;
+}
+
+const char *virtio_gpu_backing_why(VirtIOGPU *g, const struct iovec *iov)
+{
+    Backing *backing = find(g, iov);
+
+    return backing ? backing->why : NULL;
+}
+
+int virtio_gpu_backing_dmabuf(VirtIOGPU *g, const struct iovec *iov,
+                              uint64_t bytes, bool writable, char **why)
+{
+    Backing *backing = find(g, iov);
+    int fd;
+
+    if (!backing || !backing->memory || bytes > backing->memory->size ||
+        DIV_ROUND_UP(bytes, PAGE_BYTES) > UINT32_MAX) {
+        *why = g_strdup("the backing is not mapped as one piece");
+        return -1;
+    }
+    if (backing->memory->data != backing->memory->base) {
+        *why = g_strdup("the blob begins within a page");
+        return -1;
+    }
+    if (g->backings->dmabufs >= MOST_DMABUFS) {
+        *why = g_strdup_printf("%d buffers have a dma-buf, and more may not",
+                               MOST_DMABUFS);
+        return -1;
+    }
+    fd = xen_guest_dmabuf_create(xen_domid, backing->frames,
+                                 DIV_ROUND_UP(bytes, PAGE_BYTES), writable,
+                                 why);
+    if (fd >= 0 && !backing->has_dmabuf) {
+        backing->has_dmabuf = true;
+        g->backings->dmabufs++;
+    }
+    return fd;
+}
+
+void virtio_gpu_backing_prepare(void)
+{
+    xen_guest_dmabuf_open(xen_domid, NULL);
 }

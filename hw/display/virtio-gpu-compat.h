@@ -24,6 +24,7 @@
 /* 11.1 */
 #if 100 * QEMU_VERSION_MAJOR + QEMU_VERSION_MINOR < 1101
 #define qemu_console_set_surface dpy_gfx_replace_surface
+#define qemu_console_has_gl console_has_gl
 #endif
 
 /* 11.0 */

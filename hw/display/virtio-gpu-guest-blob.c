@@ -7,7 +7,8 @@
  *
  * udmabuf: a dma-buf of the guest's memfd, which displays can use, and its
  *          mapping
- * mapped:  a mapping of the guest's pages, see virtio-gpu-backing.c
+ * mapped:  a mapping of the guest's pages, see virtio-gpu-backing.c, and a
+ *          dma-buf of them where a display takes one
  * copied:  memory of QEMU, into which the guest's is copied at each flush, as
  *          without blobs
  */
@@ -76,11 +77,12 @@ static bool init_copied(VirtIOGPU *g, Resource *res)
                             left / 1024);
         return false;
     }
-    res->guest_memory = g_atomic_rc_box_new0(VirtIOGPUGuestMemory);
-    res->guest_memory->base = res->guest_memory->data = copy;
-    res->guest_memory->size = res->blob_size;
+    res->guest_memory = virtio_gpu_guest_memory_new(copy, res->blob_size,
+                                                    free_copy);
     res->guest_memory->copied = true;
-    res->guest_memory->release = free_copy;
+    res->guest_memory->why = g_strdup(virtio_gpu_backing_why(g, res->iov) ?:
+                                      "udmabuf does not take the guest's "
+                                      "memory");
     res->blob = copy;
     res->hostmem += res->blob_size;
     g->hostmem += res->blob_size;
@@ -99,8 +101,12 @@ static const Provider providers[] = {
 
 bool virtio_gpu_guest_blob_available(void)
 {
-    /* Without these, all that is left is to copy, unless that is tested. */
-    return xen_enabled() || qtest_enabled() || virtio_gpu_have_udmabuf();
+    if (xen_enabled()) {
+        virtio_gpu_backing_prepare();
+        return true;
+    }
+    /* Without this, all that is left is to copy, unless that is tested. */
+    return qtest_enabled() || virtio_gpu_have_udmabuf();
 }
 
 bool virtio_gpu_guest_blob_init(VirtIOGPU *g, Resource *res)
@@ -141,6 +147,8 @@ void virtio_gpu_guest_blob_fini(VirtIOGPU *g, Resource *res)
         res->hostmem -= res->blob_size;
     }
     if (res->guest_memory) {
+        res->dmabuf_fd = -1;            /* the memory's */
+        res->share_handle = SHAREABLE_NONE;
         g_clear_pointer(&res->guest_memory, virtio_gpu_guest_memory_unref);
     } else {
         virtio_gpu_fini_udmabuf(g, res);
@@ -184,10 +192,17 @@ static void pull_lines(Resource *res, const struct virtio_gpu_scanout *s,
     }
 }
 
+/* By its dma-buf: then all heads do, since each has the same displays. */
+static bool is_shown_by_gl(VirtIOGPU *g, const Resource *res)
+{
+    return res->dmabuf_fd >= 0 &&
+           qemu_console_has_gl(g->parent_obj.scanout[0].con);
+}
+
 bool virtio_gpu_guest_blob_flush(VirtIOGPU *g, Resource *res,
                                  const struct virtio_gpu_rect *r)
 {
-    if (!res->blob || res->dmabuf_fd >= 0) {
+    if (!res->guest_memory || is_shown_by_gl(g, res)) {
         return res->blob;
     }
     for (uint32_t n = 0; n < g->parent_obj.conf.max_outputs; n++) {
@@ -217,7 +232,7 @@ static void let_go(pixman_image_t *image, void *memory)
     virtio_gpu_guest_memory_unref(memory);
 }
 
-/* The image keeps the memory, as a display may keep the image. */
+/* The image keeps the memory, dma-buf included, as a display may keep it. */
 static pixman_image_t *picture(Resource *res,
                                const struct virtio_gpu_framebuffer *fb,
                                const struct virtio_gpu_rect *r)
@@ -234,13 +249,33 @@ static pixman_image_t *picture(Resource *res,
     return image;
 }
 
+static bool show_surface(VirtIOGPU *g, struct virtio_gpu_scanout *scanout,
+                         Resource *res, const struct virtio_gpu_framebuffer *fb,
+                         const struct virtio_gpu_rect *r)
+{
+    pixman_image_t *image = picture(res, fb, r);
+
+    if (!image) {
+        return false;
+    }
+    pull(res, fb->offset, (uint64_t)fb->stride * r->height);
+    scanout->ds = qemu_create_displaysurface_pixman(image);
+    pixman_image_unref(image);
+    if (res->dmabuf_fd >= 0) {
+        qemu_displaysurface_set_share_handle(scanout->ds, res->share_handle,
+                                             fb->offset);
+    }
+    qemu_console_set_surface(scanout->con, scanout->ds);
+    return true;
+}
+
 bool virtio_gpu_guest_blob_scanout(VirtIOGPU *g, uint32_t scanout_id,
                                    Resource *res,
                                    struct virtio_gpu_framebuffer *fb,
                                    struct virtio_gpu_rect *r, uint32_t *error)
 {
     struct virtio_gpu_scanout *scanout = &g->parent_obj.scanout[scanout_id];
-    pixman_image_t *image;
+    bool shown;
 
     if (!fits(res, fb, r)) {
         qemu_log_mask(LOG_GUEST_ERROR, "%s: a picture of %" PRIu32 " x %"
@@ -249,15 +284,16 @@ bool virtio_gpu_guest_blob_scanout(VirtIOGPU *g, uint32_t scanout_id,
         *error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
         return false;
     }
-    image = picture(res, fb, r);
-    if (!image) {
+    virtio_gpu_guest_dmabuf(g, res, scanout->con);
+    if (is_shown_by_gl(g, res)) {
+        shown = virtio_gpu_update_dmabuf(g, scanout_id, res, fb, r) == 0;
+    } else {
+        shown = show_surface(g, scanout, res, fb, r);
+    }
+    if (!shown) {
         *error = VIRTIO_GPU_RESP_ERR_UNSPEC;
         return false;
     }
-    pull(res, fb->offset, (uint64_t)fb->stride * r->height);
-    scanout->ds = qemu_create_displaysurface_pixman(image);
-    pixman_image_unref(image);
-    qemu_console_set_surface(scanout->con, scanout->ds);
     virtio_gpu_update_scanout(g, scanout_id, res, fb, r);
     return true;
 }

@@ -12,7 +12,7 @@
 #include "qemu/report-limit.h"
 #include "hw/display/virtio-gpu-backing.h"
 #include "hw/virtio/virtio-gpu.h"
-#include "hw/xen/xen_backend_ops.h"
+#include "hw/xen/xen-guest-dmabuf.h"
 
 #define PAGE            4096ull
 #define MIB             (1024 * 1024ull)
@@ -45,6 +45,11 @@ static struct {
     unsigned pieces;                /* mapped one by one */
     uint64_t longest;               /* of these; 0: any */
     bool wanted;
+    unsigned made;                  /* dma-bufs */
+    bool writable;
+    uint32_t nr;                    /* frames of the last one */
+    xen_pfn_t *frames;
+    bool no_module;
     char log[1000];
     VirtIOGPU gpu;
 } t;
@@ -132,6 +137,34 @@ int qemu_xen_foreignmem_unmap(void *addr, size_t pages)
 {
     g_assert_cmpuint(t.live--, >, 0);
     return munmap(addr, pages * PAGE);
+}
+
+bool xen_guest_dmabuf_open(uint32_t domid, char **why)
+{
+    g_assert_cmpuint(domid, ==, DOMID);
+    return !t.no_module;
+}
+
+/* What reaches the module has been checked: see G4. */
+int xen_guest_dmabuf_create(uint32_t domid, const xen_pfn_t *frames,
+                            uint32_t nr_pages, bool writable, char **why)
+{
+    g_assert_cmpuint(domid, ==, DOMID);
+    g_assert_cmpuint(nr_pages, >, 0);
+    g_assert_cmpuint(nr_pages, <=, MAX_HOSTMEM / PAGE);
+    for (uint32_t n = 0; n < nr_pages; n++) {
+        g_assert_cmpuint(frames[n], <, (4 * GIB + 16 * MIB) / PAGE);
+    }
+    g_free(t.frames);
+    t.frames = g_memdup2(frames, nr_pages * sizeof(*frames));
+    t.nr = nr_pages;
+    t.writable = writable;
+    if (t.no_module) {
+        *why = g_strdup("there is no module");
+        return -1;
+    }
+    t.made++;
+    return fcntl(t.fd, F_DUPFD_CLOEXEC, 0);
 }
 
 void *virtio_gpu_backing_map_piece(VirtIOGPU *g, uint64_t addr,
@@ -550,6 +583,117 @@ static void test_restore(void)
     nothing_left();
 }
 
+/* A dma-buf of the first @bytes; returns its descriptor, or the reason. */
+static int dmabuf(Backing *b, uint64_t bytes, bool writable, const char *says)
+{
+    g_autofree char *why = NULL;
+    int fd = virtio_gpu_backing_dmabuf(&t.gpu, b->iov, bytes, writable, &why);
+
+    g_assert(fd >= 0 ? !why : !!why);
+    if (says) {
+        g_assert_cmpint(fd, ==, -1);
+        g_assert_nonnull(strstr(why, says));
+    }
+    return fd;
+}
+
+static void has_dmabuf(Backing *b, uint64_t bytes)
+{
+    int fd = dmabuf(b, bytes, false, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+}
+
+/* G9: the frames of the backing in its order, as far as the blob goes */
+static void test_dmabuf(void)
+{
+    static const xen_pfn_t want[] = { 0x100002, 0x100, 0x101, 0x100, 0x104 };
+    g_autofree Backing *b = g_new0(Backing, 1);
+
+    begin();
+    add(b, 4 * GIB + 2 * PAGE, PAGE);
+    add(b, MIB, 2 * PAGE);
+    add(b, MIB, PAGE);              /* again */
+    add(b, MIB + 4 * PAGE, PAGE + 100);
+    g_assert_cmpint(map(b), ==, 0);
+    for (unsigned writable = 0; writable < 2; writable++) {
+        int fd = dmabuf(b, 4 * PAGE + 1, writable, NULL);
+
+        g_assert_cmpint(fd, >=, 0);
+        close(fd);
+        g_assert(t.writable == writable);
+        g_assert_cmpmem(t.frames, t.nr * sizeof(*want), want, sizeof(want));
+    }
+    has_dmabuf(b, 1);
+    g_assert_cmpuint(t.nr, ==, 1);
+    has_dmabuf(b, 6 * PAGE);
+    g_assert_cmpuint(t.nr, ==, 6);
+    dmabuf(b, 6 * PAGE + 1, false, "not mapped as one piece");
+    dmabuf(b, UINT64_MAX, false, "not mapped as one piece");
+    t.no_module = true;
+    dmabuf(b, PAGE, false, "there is no module");
+    t.no_module = false;
+    unmap(b);
+    dmabuf(b, PAGE, false, "not mapped as one piece");  /* gone */
+    nothing_left();
+}
+
+/* G9: what is no one piece of whole pages never gets to the module. */
+static void test_no_dmabuf(void)
+{
+    g_autofree Backing *b = g_new0(Backing, 1);
+
+    begin();
+    t.made = 0;
+    add(b, MIB + 8, 2 * PAGE);
+    g_assert_cmpint(map(b), ==, 0);
+    g_assert_true(is_one_piece(b));
+    g_assert_null(virtio_gpu_backing_why(&t.gpu, b->iov));
+    dmabuf(b, PAGE, false, "begins within a page");
+    unmap(b);
+
+    add(b, MIB, PAGE + 1);
+    add(b, 2 * MIB, PAGE);
+    g_assert_cmpint(map(b), ==, 0);
+    g_assert_cmpstr(virtio_gpu_backing_why(&t.gpu, b->iov), ==,
+                    "the entries of the backing are not whole pages");
+    dmabuf(b, PAGE, false, "not mapped as one piece");
+    unmap(b);
+    g_assert_null(virtio_gpu_backing_why(&t.gpu, NULL));
+    g_assert_cmpuint(t.made, ==, 0);
+    nothing_left();
+}
+
+/* G9: a process has so many descriptors only. */
+static void test_many_dmabufs(void)
+{
+    enum { MOST = 64 };
+    g_autofree Backing *b = g_new0(Backing, MOST + 1);
+
+    begin();
+    for (unsigned n = 0; n <= MOST; n++) {
+        add(&b[n], MIB, PAGE);
+        g_assert_cmpint(map(&b[n]), ==, 0);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned n = 0; n < MOST; n++) {
+            has_dmabuf(&b[n], PAGE);
+        }
+        dmabuf(&b[MOST], PAGE, false, "64 buffers have a dma-buf");
+        for (unsigned n = 0; n < MOST; n++) {
+            unmap(&b[n]);
+            add(&b[n], MIB, PAGE);
+            g_assert_cmpint(map(&b[n]), ==, 0);
+        }
+    }
+    has_dmabuf(&b[MOST], PAGE);
+    for (unsigned n = 0; n <= MOST; n++) {
+        unmap(&b[n]);
+    }
+    nothing_left();
+}
+
 static void test_not_ours(void)
 {
     g_autofree Backing *b = g_new0(Backing, 1);
@@ -582,6 +726,30 @@ static VirtIOGPURam kind_of(uint64_t addr)
 }
 
 /* G2 to G4, octet by octet, about the edges of what the guest has */
+/* G9: of what is one piece and begins at a page, and of nothing else */
+static bool asks_for_dmabuf(Backing *b)
+{
+    bool can = is_one_piece(b) && le64_to_cpu(b->entry[0].addr) % PAGE == 0;
+    uint64_t bytes = 0;
+    int fd;
+
+    for (uint32_t n = 0; n < b->n; n++) {
+        bytes += le32_to_cpu(b->entry[n].length);
+    }
+    fd = dmabuf(b, bytes, false, NULL);
+    g_assert(can == (fd >= 0));
+    if (can) {
+        uint8_t first[PAGE];
+
+        g_assert_cmpuint(t.nr, ==, DIV_ROUND_UP(bytes, PAGE));
+        g_assert_cmpint(pread(t.fd, first, PAGE, t.frames[0] * PAGE), ==, PAGE);
+        g_assert_cmpmem(first, MIN(bytes, PAGE), b->iov[0].iov_base,
+                        MIN(bytes, PAGE));
+        close(fd);
+    }
+    return can;
+}
+
 static void test_random(void)
 {
     static const uint64_t edges[] = {
@@ -591,7 +759,7 @@ static void test_random(void)
     static const int steps[] = { -8192, -4096, -1, 0, 0, 1, 4096 };
     static const uint32_t lengths[] = { 0, 1, PAGE, PAGE, 2 * PAGE, 100 };
     g_autofree Backing *b = g_new0(Backing, 1);
-    unsigned mapped = 0, refused = 0;
+    unsigned mapped = 0, refused = 0, made = 0;
 
     begin();
     for (unsigned round = 0; round < 3000; round++) {
@@ -622,12 +790,15 @@ static void test_random(void)
                 same(b);
                 mapped++;
             }
+            made += asks_for_dmabuf(b);
             unmap(b);
         }
         refused += rc < 0;
     }
     g_assert_cmpuint(mapped, >, 50);
     g_assert_cmpuint(refused, >, 500);
+    g_assert_cmpuint(made, >, 20);
+    g_assert_cmpuint(made, <, mapped);
     nothing_left();
 }
 
@@ -660,6 +831,9 @@ int main(int argc, char **argv)
     g_test_add_func("/backing/many", test_many);
     g_test_add_func("/backing/still-read", test_still_read);
     g_test_add_func("/backing/restore", test_restore);
+    g_test_add_func("/backing/dmabuf", test_dmabuf);
+    g_test_add_func("/backing/no-dmabuf", test_no_dmabuf);
+    g_test_add_func("/backing/many-dmabufs", test_many_dmabufs);
     g_test_add_func("/backing/not-ours", test_not_ours);
     g_test_add_func("/backing/random", test_random);
     return g_test_run();

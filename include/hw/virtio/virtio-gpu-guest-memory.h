@@ -10,6 +10,7 @@
 #ifndef HW_VIRTIO_GPU_GUEST_MEMORY_H
 #define HW_VIRTIO_GPU_GUEST_MEMORY_H
 
+typedef struct QemuConsole QemuConsole;
 typedef struct VirtIOGPU VirtIOGPU;
 struct virtio_gpu_framebuffer;
 struct virtio_gpu_mem_entry;
@@ -24,10 +25,19 @@ typedef struct VirtIOGPUGuestMemory {
     uint8_t *data;              /* where the backing begins */
     uint64_t size;              /* of what release() gives back, in bytes */
     bool copied;                /* not the guest's own pages */
+    int dmabuf_fd;              /* the same pages, for others; or -1 */
+    char *why;                  /* there is none, as far as tried; or NULL */
+    /* As virtio_gpu_backing_dmabuf(); NULL if that is not possible */
+    int (*make_dmabuf)(VirtIOGPU *g, const struct iovec *iov, uint64_t bytes,
+                       bool writable, char **why);
     void (*release)(struct VirtIOGPUGuestMemory *memory);
     void *base;                 /* for release() */
 } VirtIOGPUGuestMemory;
 
+/** virtio_gpu_guest_memory_new: a first reference, without a dma-buf */
+VirtIOGPUGuestMemory *
+virtio_gpu_guest_memory_new(void *base, uint64_t size,
+                            void (*release)(VirtIOGPUGuestMemory *memory));
 VirtIOGPUGuestMemory *
 virtio_gpu_guest_memory_ref(VirtIOGPUGuestMemory *memory);
 void virtio_gpu_guest_memory_unref(VirtIOGPUGuestMemory *memory);
@@ -73,6 +83,40 @@ bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov);
 VirtIOGPUGuestMemory *virtio_gpu_backing_memory(VirtIOGPU *g,
                                                 const struct iovec *iov);
 
+/**
+ * virtio_gpu_backing_why: the reason that @iov is not one piece, or NULL
+ */
+const char *virtio_gpu_backing_why(VirtIOGPU *g, const struct iovec *iov);
+
+/**
+ * virtio_gpu_backing_dmabuf: make a dma-buf of the first @bytes of a backing
+ * that is mapped as one piece
+ * @writable: for displays that attach a GPU
+ *
+ * Returns a descriptor, which the caller closes; or -1 with *@why set to a new
+ * string.
+ */
+int virtio_gpu_backing_dmabuf(VirtIOGPU *g, const struct iovec *iov,
+                              uint64_t bytes, bool writable, char **why);
+
+/**
+ * virtio_gpu_backing_prepare: on Xen, open what makes dma-bufs, if it is there,
+ * while QEMU has all its privileges
+ */
+void virtio_gpu_backing_prepare(void);
+
+/* virtio-gpu-guest-dmabuf.c */
+
+/**
+ * virtio_gpu_guest_dmabuf: a dma-buf of a blob of guest memory, for a display
+ *
+ * Makes it unless there is one or it has been tried. Sets res->dmabuf_fd, which
+ * belongs to the memory, or the reason in res->guest_memory->why.
+ */
+void virtio_gpu_guest_dmabuf(VirtIOGPU *g,
+                             struct virtio_gpu_simple_resource *res,
+                             QemuConsole *con);
+
 /* virtio-gpu-guest-blob.c */
 
 /** virtio_gpu_guest_blob_available: can blobs of guest memory be shown? */
@@ -114,9 +158,10 @@ bool virtio_gpu_guest_blob_flush(VirtIOGPU *g,
                                  const struct virtio_gpu_rect *r);
 
 /**
- * virtio_gpu_guest_blob_scanout: show a blob that has no dma-buf
+ * virtio_gpu_guest_blob_scanout: show a blob that has res->guest_memory
  *
- * Returns false, and sets *@error, if @fb is not within the blob.
+ * By its dma-buf, where the display takes one. Returns false, and sets *@error,
+ * if @fb is not within the blob.
  */
 bool virtio_gpu_guest_blob_scanout(VirtIOGPU *g, uint32_t scanout_id,
                                    struct virtio_gpu_simple_resource *res,

@@ -9,5 +9,7 @@
 #define trace_virtio_gpu_xen_unmap(res)
 
 #define trace_virtio_gpu_backing(entries, size, how)
+#define trace_virtio_gpu_guest_blob(res, size, provider)
+#define trace_virtio_gpu_guest_dmabuf(res, size, fd, why)
 
 #endif

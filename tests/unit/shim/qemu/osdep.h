@@ -19,6 +19,10 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#define ARRAY_SIZE(a)       (sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
+#define RETRY_ON_EINTR(expr)  TEMP_FAILURE_RETRY(expr)
+
+int qemu_open_old(const char *name, int flags, ...);
 
 #endif

@@ -21,13 +21,40 @@
     TAILQ_INSERT_AFTER(head, at, elm, field)
 
 typedef struct Error Error;
+typedef struct DisplaySurface DisplaySurface;
+typedef struct QemuConsole QemuConsole;
+typedef struct pixman_image pixman_image_t;
+typedef int pixman_format_code_t;
+typedef int qemu_pixman_shareable;
+
+#define SHAREABLE_NONE  (-1)
+
+struct virtio_gpu_framebuffer {
+    pixman_format_code_t format;
+    uint32_t width, height, stride, offset;
+};
+
+struct virtio_gpu_scanout {
+    QemuConsole *con;
+    DisplaySurface *ds;
+    uint32_t width, height, x, y;
+    uint32_t resource_id;
+    struct virtio_gpu_framebuffer fb;
+};
 
 struct virtio_gpu_simple_resource {
     uint32_t resource_id;
     uint64_t *addrs;
     struct iovec *iov;
     unsigned int iov_cnt;
+    uint32_t scanout_bitmask;
+    pixman_image_t *image;
+    qemu_pixman_shareable share_handle;
+    uint64_t hostmem;
     uint64_t blob_size;
+    void *blob;
+    int dmabuf_fd;
+    struct VirtIOGPUGuestMemory *guest_memory;
     QTAILQ_ENTRY(virtio_gpu_simple_resource) next;
 };
 
@@ -40,6 +67,11 @@ struct virtio_gpu_ctrl_command {
 };
 
 typedef struct VirtIOGPU {
+    struct {
+        struct { uint32_t max_outputs; } conf;
+        struct virtio_gpu_scanout scanout[2];
+    } parent_obj;
+    uint64_t hostmem;
     uint64_t conf_max_hostmem;
     struct VirtIOGPUBackings *backings;
     bool processing_cmdq;
@@ -55,6 +87,23 @@ typedef struct VirtIOGPUGL {
 } VirtIOGPUGL;
 
 #define VIRTIO_GPU_GL(g)    ((VirtIOGPUGL *)(g))
+
+bool virtio_gpu_have_udmabuf(void);
+void virtio_gpu_init_udmabuf(struct virtio_gpu_simple_resource *res);
+void virtio_gpu_fini_udmabuf(VirtIOGPU *g,
+                             struct virtio_gpu_simple_resource *res);
+int virtio_gpu_update_dmabuf(VirtIOGPU *g, uint32_t scanout_id,
+                             struct virtio_gpu_simple_resource *res,
+                             struct virtio_gpu_framebuffer *fb,
+                             struct virtio_gpu_rect *r);
+void virtio_gpu_update_scanout(VirtIOGPU *g, uint32_t scanout_id,
+                               struct virtio_gpu_simple_resource *res,
+                               struct virtio_gpu_framebuffer *fb,
+                               struct virtio_gpu_rect *r);
+void virtio_gpu_disable_scanout(VirtIOGPU *g, int scanout_id);
+bool qemu_console_has_gl(QemuConsole *con);
+void *object_resolve_path_type(const char *path, const char *type,
+                               bool *ambiguous);
 
 void virtio_gpu_ctrl_response(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
                               struct virtio_gpu_ctrl_hdr *resp, size_t len);
