@@ -170,6 +170,14 @@ class Monitor(unittest.TestCase):
     def test_unknown_line(self):
         self.assertEqual(monitor.parse(fake.MONITOR + "  new: 1\n")[1], ["  new: 1"])
 
+    def test_guest_memory(self):
+        page = source("docs/system/xen-virtio-gpu.rst")
+        example = re.search(r"(?:  .*\n)+", page[page.index(": guest memory that is") - 60:])[0]
+        self.assertEqual(example.count("\n"), 3)
+        for text in (monitor.NO_WINDOW + "\n", fake.MONITOR):
+            windows, strange = monitor.parse(text + re.sub("^  ", "", example, flags=re.M))
+            self.assertEqual((len(windows), strange), (text == fake.MONITOR, []))
+
     def test_every_reason_has_advice(self):
         text = re.search(r"'enum': 'XenHostmemReason',\s*'data': \[([^]]*)\]",
                          source("qapi/xen-hostmem.json"))[1]

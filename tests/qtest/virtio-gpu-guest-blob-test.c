@@ -14,6 +14,8 @@
 #include "libqos/virtio-pci.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "qobject/qnum.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_gpu.h"
 
@@ -544,6 +546,81 @@ static void test_reset(void)
     finish(gpu);
 }
 
+/* The buffers of the only device that has some; NULL: no device has. */
+static QDict *query(Gpu *gpu, QList **buffers)
+{
+    QDict *answer = qtest_qmp(gpu->qts,
+                              "{ 'execute': 'query-gpu-guest-buffers' }");
+    QList *devices = qdict_get_qlist(answer, "return");
+    QDict *device;
+
+    *buffers = NULL;
+    if (!qlist_empty(devices)) {
+        g_assert_cmpuint(qlist_size(devices), ==, 1);
+        device = qobject_to(QDict, qlist_entry_obj(qlist_first(devices)));
+        g_assert_nonnull(strstr(qdict_get_str(device, "device"), "gpu"));
+        *buffers = qdict_get_qlist(device, "buffers");
+    }
+    return answer;
+}
+
+static void is_buffer(const QListEntry *entry, int64_t id, uint64_t size,
+                      int64_t pages, const char *heads)
+{
+    QDict *b = qobject_to(QDict, qlist_entry_obj(entry));
+    g_autoptr(GString) shown = g_string_new("");
+    const QListEntry *e;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(b, "scanouts"), e) {
+        g_string_append_printf(shown, "%" PRId64, qnum_get_int(
+                               qobject_to(QNum, qlist_entry_obj(e))));
+    }
+    g_assert_cmpint(qdict_get_int(b, "resource-id"), ==, id);
+    g_assert_cmpint(qdict_get_int(b, "size"), ==, size);
+    g_assert_cmpint(qdict_get_int(b, "pages"), ==, pages);
+    g_assert_cmpstr(shown->str, ==, heads);
+    g_assert_cmpstr(qdict_get_str(b, "path"), ==, "copied");
+    g_assert_cmpstr(qdict_get_str(b, "reason"), ==,
+                    "udmabuf does not take the guest's memory");
+}
+
+/* G12, by QMP and HMP; what has no backing is not shown. */
+static void test_query(void)
+{
+    struct virtio_gpu_set_scanout_blob set = scanout_of(1);
+    g_autofree char *text = NULL;
+    QList *buffers;
+    QDict *answer;
+    Gpu *gpu = start();
+
+    answer = query(gpu, &buffers);
+    g_assert_null(buffers);
+    qobject_unref(answer);
+
+    ASSERT_OK(create_blob(gpu, 1, PAGES * PAGE, PAGES));
+    ASSERT_OK(create_blob(gpu, 2, 2 * PAGE + 1, PAGES));
+    create_blob(gpu, 3, PAGE, 0);
+    ASSERT_OK(show(gpu, 1));
+    set.scanout_id = cpu_to_le32(1);
+    ASSERT_OK(command(gpu, &set, sizeof(set)));
+    answer = query(gpu, &buffers);
+    g_assert_cmpuint(qlist_size(buffers), ==, 2);
+    is_buffer(qlist_first(buffers), 2, 2 * PAGE + 1, 3, "");
+    is_buffer(qlist_next(qlist_first(buffers)), 1, PAGES * PAGE, PAGES, "01");
+    qobject_unref(answer);
+    text = qtest_hmp(gpu->qts, "info xen-hostmem");
+    g_assert_nonnull(strstr(text, "resource 1: 12 KiB in 3 pages, copied, "
+                            "shown on head 0, shown on head 1: udmabuf does "));
+    g_assert_nonnull(strstr(text, "resource 2: 8 KiB in 3 pages, copied: "));
+
+    ASSERT_OK(about(gpu, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, 1));
+    ASSERT_OK(about(gpu, VIRTIO_GPU_CMD_RESOURCE_UNREF, 2));
+    answer = query(gpu, &buffers);
+    g_assert_null(buffers);
+    qobject_unref(answer);
+    finish(gpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -555,5 +632,6 @@ int main(int argc, char **argv)
                    test_refused_scanouts);
     qtest_add_func("/virtio-gpu-guest-blob/cursor", test_cursor);
     qtest_add_func("/virtio-gpu-guest-blob/reset", test_reset);
+    qtest_add_func("/virtio-gpu-guest-blob/query", test_query);
     return g_test_run();
 }

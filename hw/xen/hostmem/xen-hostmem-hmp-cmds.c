@@ -69,6 +69,34 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
     }
 }
 
+static void describe_guest_buffer(GString *text, const GpuGuestBuffer *b)
+{
+    uint32List *s;
+
+    g_string_append_printf(text, "  resource %" PRIu32 ": %" PRIu64 " KiB in %"
+                           PRIu64 " pages, %s", b->resource_id, b->size / KiB,
+                           b->pages, GpuGuestBufferPath_str(b->path));
+    for (s = b->scanouts; s; s = s->next) {
+        g_string_append_printf(text, ", shown on head %" PRIu32, s->value);
+    }
+    g_string_append_printf(text, "%s%s\n", b->reason ? ": " : "",
+                           b->reason ?: "");
+}
+
+static void describe_guest_buffers(GString *text, Error **errp)
+{
+    GpuGuestBuffersList *list = qmp_query_gpu_guest_buffers(errp);
+
+    for (GpuGuestBuffersList *l = list; l; l = l->next) {
+        g_string_append_printf(text, "%s: guest memory that is shown\n",
+                               l->value->device);
+        for (GpuGuestBufferList *b = l->value->buffers; b; b = b->next) {
+            describe_guest_buffer(text, b->value);
+        }
+    }
+    qapi_free_GpuGuestBuffersList(list);
+}
+
 HumanReadableText *qmp_x_query_xen_hostmem(Error **errp)
 {
     g_autoptr(GString) text = g_string_new("");
@@ -81,6 +109,7 @@ HumanReadableText *qmp_x_query_xen_hostmem(Error **errp)
         describe_window(text, l->value);
     }
     qapi_free_XenHostmemInfoList(list);
+    describe_guest_buffers(text, errp);
     return human_readable_text_from_str(text);
 }
 

@@ -28,6 +28,10 @@ FALLBACK = re.compile(r"^  not granted (\d+) times: (\S+)$")
 BLOB = re.compile(r"^  resource (\d+): offset 0x([0-9a-f]+), (\d+) KiB( shared memory)?, "
                   r"([\w-]+), ([\w-]+)(?:: ([\w-]+))?( \(being unmapped\))?$")
 
+# Guest memory that a plain virtio GPU shows needs no window; QEMU's log has advice.
+GUEST_MEMORY = re.compile(r"^(\S+: guest memory that is shown|"
+                          r"  resource \d+: \d+ KiB in \d+ pages, (dmabuf|mapped|copied).*)$")
+
 
 @dataclass
 class Blob:
@@ -96,7 +100,8 @@ def parse(text):
         if m:
             windows.append(Window(m[1], int(m[2]), m[3], m[4] == "connected",
                                   None if m[5] == "none" else m[5]))
-        elif line.strip() and line.strip() != NO_WINDOW and not (
+        elif line.strip() and line.strip() != NO_WINDOW and not \
+                GUEST_MEMORY.match(line.rstrip()) and not (
                 windows and parse_line(windows[-1], line.rstrip())):
             strange.append(line)
     return windows, strange
