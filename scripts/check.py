@@ -189,7 +189,7 @@ def lint():
     """Style and licence of every file."""
     shell = [p for p in tracked(r".") if is_shell(p)]
     qemu_files = tracked(r"^(hw|include|util|tests/(unit|qtest|bench))/.*\.[ch]$")
-    modules = tracked(r"^(guest|dom0)/linux/.*\.[ch]$")
+    modules = tracked(r"^(guest/linux|dom0/linux|dom0/guest-dmabuf)/.*\.[ch]$")
     return [
         spdx(), *copies(),
         verdict("shellcheck", ["shellcheck", "-x", "-e", "SC1091", *shell]),

@@ -143,9 +143,10 @@ compile()
             KBUILD_CHECKSRC=1 CF="$sparse" modules
 }
 
-compile_both()
+compile_all()
 {
-    compile "$TOP/guest/linux" xen-hostmem && compile "$TOP/dom0/linux" xen-dmabuf-grant
+    compile "$TOP/guest/linux" xen-hostmem && compile "$TOP/dom0/linux" xen-dmabuf-grant &&
+        compile "$TOP/dom0/guest-dmabuf" xen-guest-dmabuf
 }
 
 try()
@@ -166,7 +167,7 @@ try()
         fi
     elif [ -n "$only_fetch" ]; then
         result ok
-    elif compile_both >"$log" 2>&1; then
+    elif compile_all >"$log" 2>&1; then
         echo "# $(make -s -C "$kdir" kernelrelease)"
         result ok
     else

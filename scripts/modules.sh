@@ -29,6 +29,7 @@ module()
 
 module /src/guest/linux xen-hostmem
 module /src/dom0/linux xen-dmabuf-grant
+module /src/dom0/guest-dmabuf xen-guest-dmabuf
 module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
 module /src/tests/lab/dmabuf-ttm lab-dmabuf-ttm
 
