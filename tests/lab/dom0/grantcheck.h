@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Helpers for grantcheck's cases: ending a case and cleaning up, the module's
- * counters, buffers of several kinds, the device, and the peer.
+ * Helpers for grantcheck's cases: the module's counters, buffers of several
+ * kinds, the device, and the peer.
  */
 #ifndef GRANTCHECK_H
 #define GRANTCHECK_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <drm/drm.h>
 #include <linux/dma-buf.h>
@@ -34,166 +22,25 @@ typedef uint16_t domid_t;
 #define GNTCOPY_DEST_GREF (1u << 1)
 
 #include "../../../dom0/linux/dmabuf-grant.h"
-#include "../common/words.h"
+#include "check.h"
 
-#define PAGE 4096u
-#define WORDS_PER_PAGE (PAGE / 8)
 #define SEED 0x6772616e74ull
 #define DEBUGFS "/sys/kernel/debug/xen-dmabuf-grant/"
 #define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
 #define PEER_LIMIT "/sys/module/xen_dmabuf_grant/parameters/peer_limit"
 #define RESERVE "/sys/module/xen_dmabuf_grant/parameters/reserve"
-#define BAD_POINTER 8ull        /* in the page that is never mapped */
 #define SETTLE_SECONDS 10       /* the reaper runs once a second */
 #define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
 
 static uint32_t self;
 static bool exhaust = true;
 
-/* Outcome of a case; fail() and skip() end the case at once. */
-enum { PASSED, FAILED, SKIPPED };
-static jmp_buf case_end;
-static int outcome;
-static char why[256];
-
-static __attribute__((noreturn, format(printf, 2, 3)))
-void end_case(int how, const char *format, ...)
-{
-    va_list ap;
-
-    outcome = how;
-    va_start(ap, format);
-    vsnprintf(why, sizeof(why), format, ap);
-    va_end(ap);
-    longjmp(case_end, 1);
-}
-
-#define fail(...) end_case(FAILED, __VA_ARGS__)
-#define skip(...) end_case(SKIPPED, __VA_ARGS__)
-
-/*
- * Everything that a case opens or maps, to be closed and unmapped even if it
- * fails: cases must not affect each other.
- */
-static struct {
-    int fd[64];
-    int fds;
-    struct { void *at; size_t len; } map[64];
-    int maps;
-    void *mem[16];
-    int mems;
-} cleanup;
-
-static int keep_fd(int fd, const char *what)
-{
-    if (fd < 0) {
-        fail("%s: %s", what, strerror(errno));
-    }
-    if (cleanup.fds == 64) {
-        fail("too many descriptors in one case");
-    }
-    return cleanup.fd[cleanup.fds++] = fd;
-}
-
-static void drop_fd(int fd)
-{
-    for (int i = 0; i < cleanup.fds; i++) {
-        if (cleanup.fd[i] == fd) {
-            cleanup.fd[i] = cleanup.fd[--cleanup.fds];
-            close(fd);
-            return;
-        }
-    }
-}
-
-static void *keep_map(void *at, size_t len, const char *what)
-{
-    if (at == MAP_FAILED) {
-        fail("mmap of %s: %s", what, strerror(errno));
-    }
-    if (cleanup.maps == 64) {
-        fail("too many mappings in one case");
-    }
-    cleanup.map[cleanup.maps].at = at;
-    cleanup.map[cleanup.maps++].len = len;
-    return at;
-}
-
-static void drop_map(void *at)
-{
-    for (int i = 0; i < cleanup.maps; i++) {
-        if (cleanup.map[i].at == at) {
-            munmap(at, cleanup.map[i].len);
-            cleanup.map[i] = cleanup.map[--cleanup.maps];
-            return;
-        }
-    }
-}
-
-static void *keep_mem(size_t count, size_t size)
-{
-    void *mem = calloc(count, size);
-
-    if (!mem || cleanup.mems == 16) {
-        fail("no memory for %zu bytes", count * size);
-    }
-    return cleanup.mem[cleanup.mems++] = mem;
-}
-
-static void drop_mem(void *mem)
-{
-    for (int i = 0; i < cleanup.mems; i++) {
-        if (cleanup.mem[i] == mem) {
-            cleanup.mem[i] = cleanup.mem[--cleanup.mems];
-            free(mem);
-            return;
-        }
-    }
-}
-
-static void clean_up(void)
-{
-    while (cleanup.maps) {
-        drop_map(cleanup.map[0].at);
-    }
-    while (cleanup.fds) {
-        drop_fd(cleanup.fd[0]);
-    }
-    while (cleanup.mems) {
-        drop_mem(cleanup.mem[0]);
-    }
-}
-
 /* Counters of the module. */
 
 struct counters {
     long imports, references, pending;
 };
-
-/* -1 if it cannot be read. */
-static long read_long(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    long value = -1;
-
-    if (file) {
-        if (fscanf(file, "%ld", &value) != 1) {
-            value = -1;
-        }
-        fclose(file);
-    }
-    return value;
-}
-
-static void write_long(const char *path, long value)
-{
-    FILE *file = fopen(path, "w");
-
-    if (!file || fprintf(file, "%ld\n", value) < 0 || fclose(file) != 0) {
-        fprintf(stderr, "grantcheck: cannot write %s\n", path);
-    }
-}
 
 /* Pages that one domain may have; 0: the default; UINT32_MAX: all there are. */
 static void set_limit(uint32_t pages)
@@ -220,11 +67,6 @@ static bool same_counters(struct counters a, struct counters b)
 {
     return a.imports == b.imports && a.references == b.references &&
            a.pending == b.pending;
-}
-
-static void short_sleep(void)
-{
-    nanosleep(&(struct timespec) { 0, 20000000 }, NULL);
 }
 
 /* Waits a while: the reaper or a dying process may not be done yet. */
