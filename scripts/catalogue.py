@@ -22,6 +22,7 @@ SOURCES = (
     ("patches/*/*.patch", r'^\+.*g_test_add\w*\(\s*"([^"]+)"', "{}"),
     ("tests/fuzz/meson.build", r"^  '([\w-]+)':", "fuzz-{}"),
     ("tests/lab/dom0/grantcheck.c", r'^    \{ "((?:\w|-)+: [^"]+|size \d+)"', "grantcheck: {}"),
+    ("tests/lab/dom0/guestcheck.c", r'^    \{ "(\w+: [^"]+)"', "guestcheck: {}"),
     ("scripts/check.py", r'return \[\("(mtrr)"|"(?:cost)": (cost),', "{}"),
 )
 

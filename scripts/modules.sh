@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# modules.sh DOM0-BASE: build our kernel modules, the lab's exporter, its second
-# provider (a gntdev with dma-buf support) and Linux' virtio-gpu with our patch, for the
-# kernel that dom0 and the guests run. Runs in the build base.
+# modules.sh DOM0-BASE: build our kernel modules, the lab's exporters and its importer, its
+# second provider (a gntdev with dma-buf support) and Linux' virtio-gpu with our patch, for
+# the kernel that dom0 and the guests run. Runs in the build base.
 
 set -eu
 dom0=$1
@@ -32,6 +32,7 @@ module /src/dom0/linux xen-dmabuf-grant
 module /src/dom0/guest-dmabuf xen-guest-dmabuf
 module /src/tests/lab/dmabuf-pool lab-dmabuf-pool
 module /src/tests/lab/dmabuf-ttm lab-dmabuf-ttm
+module /src/tests/lab/dma lab-dma
 
 module /src/tests/lab/dom0/leaky lab-leaky
 

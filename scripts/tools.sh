@@ -27,11 +27,13 @@ build kmsdraw guest/kmsdraw.c guest/die.c -static
 build rawfront guest/rawfront/*.c guest/xenbus.c guest/die.c -I/usr/include/xen/io -static \
     -pthread
 build keeper guest/keeper.c -static
+build pages guest/pages.c guest/die.c -static
 build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c \
     guest/die.c -static -pthread
 build peek dom0/peek.c
 build canary dom0/canary.c
 build grantcheck dom0/grantcheck.c -pthread
+build guestcheck dom0/guestcheck.c -pthread
 build grantfuzz dom0/grantfuzz.c -pthread -Wno-unused-function -Wno-unused-variable
 
 # These run in the guest's Debian system and, for comparison, in dom0.

@@ -21,6 +21,7 @@ import patterns  # noqa: E402
 
 BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
 PVH_BOOT_LIMIT = 600    # the same of a dom0 with nested page tables
+SCRATCH = 64 << 20      # bytes of the disk for what a case writes
 PVH_PATIENCE = 2        # factor of the time limits of a PVH dom0's cases
 SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
@@ -109,6 +110,7 @@ class Boot:
         self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
+        self.scratch = os.path.join(self.folder, "scratch.img")
         self.serial = os.path.join(self.folder, "serial.log")
         self.emulator_log = os.path.join(self.folder, "lab-qemu.log")
         self.results, self.info = [], {"accel": accel(self.pvh)}
@@ -120,6 +122,8 @@ class Boot:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.out)
         self.running, self.position, self.grace = None, 0, float("inf")
+        with open(self.scratch, "wb") as disk:
+            disk.truncate(SCRATCH)
         shutil.copytree(os.path.join(HERE, "dom0"), os.path.join(self.folder, "dom0"),
                         ignore=shutil.ignore_patterns("__pycache__", "*.c", "*.h"))
         # The share is slow (9p under a software CPU), so programs are on a disk.
@@ -136,13 +140,14 @@ class Boot:
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
-                 for name in ("peek", "grantcheck", "grantfuzz", "canary", "vktool",
-                               "uncached.so", "xen-hostmem-check", "vkmemory",
-                               "xen-hostmem-report", "bootsector.bin")]
+                 for name in ("peek", "grantcheck", "guestcheck", "grantfuzz", "canary",
+                              "vktool", "uncached.so", "xen-hostmem-check", "vkmemory",
+                              "xen-hostmem-report", "bootsector.bin")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
-                                "lab-dmabuf-pool", "lab-dmabuf-ttm", "lab-leaky")]
+                                "xen-guest-dmabuf", "lab-dmabuf-pool", "lab-dmabuf-ttm",
+                                "lab-leaky", "lab-dma")]
         return [*tools, *plain, *modules,
                 f"{HERE}/dom0/uncached.json",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
@@ -177,6 +182,9 @@ class Boot:
                 # dom0's system as it was before this boot, for the guests
                 "-drive", f"if=none,id=system,file={image}/dom0.img,format=raw,readonly=on",
                 "-device", "virtio-blk-pci,drive=system" + behind,
+                # to write to and read from: /dev/vdd
+                "-drive", f"if=none,id=scratch,file={self.scratch},format=raw,cache=unsafe",
+                "-device", "virtio-blk-pci,drive=scratch" + behind,
                 "-fsdev", f"local,id=lab,path={self.folder},security_model=none",
                 "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab" + behind]
 
