@@ -254,4 +254,15 @@ own_qemu 10.0.2
 mkdir -p "$tree/build/qemu/hw/xen/hostmem"
 says qemu-src-has-our-files "already contains our files" prepare
 
+for module in guest dom0; do
+    fresh
+    says $module-kernel-too-old "needs Linux 6.1 or newer, not 5.15" \
+        make -n -f "$TOP/$module/linux/Kbuild" VERSION=5 PATCHLEVEL=15 srctree=/nowhere
+    fresh
+    says $module-kernel-not-known \
+        "known to compile with Linux 6.1 to 7.3, but not yet with 9.0" \
+        sh -c '"$@"; exit 1' sh \
+        make -n -f "$TOP/$module/linux/Kbuild" VERSION=9 PATCHLEVEL=0 srctree=/nowhere
+done
+
 echo "1..$number"
