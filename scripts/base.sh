@@ -5,12 +5,17 @@
 # The name of a base depends on what it is made of, and the base appears under
 # that name only when it is complete; a lock keeps two runs from creating the
 # same one.
+#
+# newest-build and newest-dom0 are the lab's second system: Debian's development
+# suite, with the kernel of the release's backports if that is newer. Such bases are
+# created again, all that are named, when one of them is older than NEWEST_DAYS.
 
 . "$(dirname "$0")/common.sh"
 
 # GiB needed in an empty cache, and in build/ of one checkout
 CACHE_NEEDS=5
 BUILD_NEEDS=2
+NEWEST_DAYS=7
 
 need_space()
 {
@@ -55,14 +60,21 @@ own_mirrors()
         'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
 }
 
-# Lines for sources.list; without any, mmdebstrap uses its own default.
+# sources RELEASE: lines for sources.list; without any, mmdebstrap uses its own default.
 sources()
 {
+    release=$1
     if [ -n "${MIRROR:-}" ]; then
         main=$MIRROR security=
     else
         main=$(own_mirrors | sed -n 's/ Debian$//p' | head -n 1)
         security=$(own_mirrors | sed -n 's/ Debian-Security$//p' | head -n 1)
+    fi
+    if [ "$release" = "$NEWEST_SUITE" ]; then
+        main=${main:-http://deb.debian.org/debian}
+        echo "deb $main $release main"
+        echo "deb $main $NEWEST_LINUX main"
+        return 0
     fi
     [ -n "$main" ] || return 0
     echo "deb $main $SUITE main"
@@ -78,12 +90,21 @@ proxy_options()
     [ -z "$proxy" ] || echo "--aptopt=Acquire::http::Proxy \"$proxy\""
 }
 
+# apt takes nothing from backports unless told to.
+newest_linux()
+{
+    echo "Package: linux-image-* linux-binary-* linux-modules-* linux-headers-*" \
+        "linux-kbuild-* linux-base-* linux-source*"
+    echo "Pin: release n=$NEWEST_LINUX"
+    echo "Pin-Priority: 500"
+}
+
 bootstrap()
 {
-    name=$1 target=$2
+    name=$1 target=$2 release=$(suite_of "$1")
     packages=$(sed 's/#.*//' "$TOP/scripts/packages.$name" | tr -s ' \n' ',,')
     list=$BUILD/sources.$name
-    sources >"$list"
+    sources "$release" >"$list"
     # shellcheck disable=SC2016 # mmdebstrap expands it
     set -- --variant=apt --include="${packages#,}" \
         --aptopt='Acquire::Retries "3"' \
@@ -91,24 +112,40 @@ bootstrap()
         --customize-hook='touch "$1/etc/resolv.conf"'
     proxy=$(proxy_options)
     [ -z "$proxy" ] || set -- "$@" "$proxy"
-    set -- "$@" "$SUITE" "$target"
+    if [ "$release" = "$NEWEST_SUITE" ]; then
+        newest_linux >"$BUILD/newest-linux.pref"
+        # Of a mirror that stands still, the development suite has expired.
+        # shellcheck disable=SC2016 # mmdebstrap expands it
+        set -- "$@" --aptopt='Acquire::Check-Valid-Until "false"' \
+            --setup-hook='mkdir -p "$1/etc/apt/preferences.d"' \
+            --setup-hook="copy-in $BUILD/newest-linux.pref /etc/apt/preferences.d"
+    fi
+    set -- "$@" "$release" "$target"
     [ ! -s "$list" ] || set -- "$@" "$list"
     logged "base-$name" mmdebstrap "$@" </dev/null ||
         die "the base system '$name' could not be created: check the network and" \
             "the mirror (MIRROR=http://... chooses another), then run again"
 }
 
+# Whether a base is there that ought to be newer
+is_outdated()
+{
+    [ "$(suite_of "$1")" = "$NEWEST_SUITE" ] &&
+        [ -n "$(find "$(base_dir "$1")/var/lib/dpkg/status" -mtime +$NEWEST_DAYS 2>/dev/null)" ]
+}
+
 make_base()
 {
     name=$1 dir=$(base_dir "$1")
-    [ -d "$dir" ] && return
+    [ -d "$dir" ] && [ -z "$outdated" ] && return
     exec 9>"$CACHE/base-$name.lock"
     flock -n 9 || { step "waiting for another run to create the base '$name'"; flock 9; }
-    [ -d "$dir" ] && return
+    [ -d "$dir" ] && [ -z "$outdated" ] && return
     need_space "$CACHE" $CACHE_NEEDS "free some, or point XDG_CACHE_HOME at a larger disk"
-    step "creating the base system '$name' from Debian $SUITE packages (2 minutes)"
+    step "creating the base system '$name' from Debian $(suite_of "$name") packages (2 minutes)"
     rm -rf --one-file-system "$dir.tmp"
     bootstrap "$name" "$dir.tmp"
+    [ ! -d "$dir" ] || mv "$dir" "$dir-until-$(date +%s)"   # it may be in use
     mv "$dir.tmp" "$dir"
     exec 9>&-
 }
@@ -119,6 +156,11 @@ need_folder "$CACHE" "point XDG_CACHE_HOME at another folder"
 need_folder "$BUILD" "use a checkout that can be written to"
 [ -d "$BUILD/qemu" ] ||
     need_space "$BUILD" $BUILD_NEEDS "free some, or use a checkout on a larger disk"
+# The kernel of the one and the headers of the other are of the same day.
+outdated=
+for name; do
+    ! is_outdated "$name" || outdated=1
+done
 for name; do
     make_base "$name"
     forget_unused "$CACHE" "base-$name-*"

@@ -254,6 +254,45 @@ own_qemu 10.0.2
 mkdir -p "$tree/build/qemu/hw/xen/hostmem"
 says qemu-src-has-our-files "already contains our files" prepare
 
+# What newest.sh says of an update of packages: $1 is the list that is kept, $2 today's
+newest_differs()
+{
+    fresh
+    mkdir "$tree/build/newest"
+    echo "$1" >"$tree/scripts/packages.newest.seen"
+    echo "$2" >"$tree/build/newest/packages"
+}
+
+# shellcheck disable=SC2016 # the inner shells expand it
+differs='echo $(scripts/newest.sh differs) .; exit 1'
+
+newest_differs "# a comment
+mesa 26.2
+same 1" "mesa 26.3
+same 1"
+says update-is-named "last passed with: mesa: 26.2 before, 26.3 now" \
+    sh -c "$differs"
+
+newest_differs "gone 1" "new 2"
+says new-and-missing-packages-are-named "gone: 1 before, gone now new: new, 2 ." \
+    sh -c "$differs"
+
+newest_differs "same 1" "same 1"
+says no-update-is-said "no update of a package explains this" \
+    sh -c "$differs"
+
+fresh
+mkdir "$tree/build/newest"
+touch "$tree/build/newest/packages"
+says newest-has-not-passed-yet "have not passed yet" sh -c "$differs"
+
+fresh
+says no-such-system "name newest" scripts/lab.sh --system oldest main.py
+
+fresh
+says newest-is-not-built "lab/emulator: run scripts/newest.sh build" \
+    scripts/lab.sh --system newest main.py
+
 for module in guest dom0; do
     fresh
     says $module-kernel-too-old "needs Linux 6.1 or newer, not 5.15" \

@@ -6,9 +6,12 @@ set -eu
 
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xen-hostmem
-BUILD=$TOP/build
+SYSTEM=${XH_SYSTEM:-}           # what the lab runs: empty (SUITE) or newest
+BUILD=$TOP/build${SYSTEM:+/$SYSTEM}
 LOGS=$BUILD/logs
 SUITE=trixie
+NEWEST_SUITE=sid
+NEWEST_LINUX=trixie-backports   # if its kernel is newer
 XH_START=${XH_START:-$(date +%s)}
 export XH_START
 
@@ -103,11 +106,20 @@ qemu_pins()
     echo "$sum" | cut -c1-16
 }
 
+# suite_of NAME: Debian's suite of a base system
+suite_of()
+{
+    case $1 in
+    newest-*) echo "$NEWEST_SUITE" ;;
+    *) echo "$SUITE" ;;
+    esac
+}
+
 # base_dir NAME: the name depends on the base's packages; raise BASE_VERSION when
 # base.sh makes a base differently.
 BASE_VERSION=1
 base_dir()
 {
     hash=$(hash_of "$TOP/scripts/packages.$1") || exit
-    echo "$CACHE/base-$1-$SUITE-$BASE_VERSION-$hash"
+    echo "$CACHE/base-$1-$(suite_of "$1")-$BASE_VERSION-$hash"
 }

@@ -6,6 +6,8 @@
 # namespaces of their own, so both vanish with this script however it ends.
 # QEMU_SRC, a folder or file of the user, appears read-only below /qemu-src. XH_LAYER
 # is the name of a folder in the cache that is laid over the base (packaging/layer.sh).
+# XH_BASE is the name of another base to run in. With XH_SYSTEM=newest, /src/build is
+# build/newest, so what runs here need not know of the lab's second system.
 
 . "$(dirname "$0")/common.sh"
 
@@ -19,6 +21,7 @@ inside()
         mount --rbind "$root" "$root"
     fi
     mount --bind "$TOP" "$root/src"
+    [ -z "$SYSTEM" ] || mount --bind "$BUILD" "$root/src/build"
     mount --bind "$CACHE" "$root/cache"
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
@@ -46,8 +49,10 @@ if [ "${XH_INSIDE:-}" = 1 ]; then
 fi
 
 need_root
-dir=$(base_dir build)
-[ -d "$dir" ] || die "there is no build base yet: run scripts/base.sh build"
+name=${XH_BASE:-build}
+dir=$(base_dir "$name")
+[ -d "$dir" ] || die "there is no base '$name' yet: run scripts/base.sh $name"
+[ -z "$SYSTEM" ] || mkdir -p "$BUILD"
 touch "$dir"            # base.sh removes unused bases
 XH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private \
     "$0" "$dir" "$@"

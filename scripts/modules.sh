@@ -51,15 +51,18 @@ KBUILD
 }
 faults
 
+source=/usr/src/linux-source-$(echo "$kver" | cut -d. -f1,2).tar.xz
+
 # rebuilt MODULE PATCH: one of Linux' own modules, made by build-MODULE.sh
 rebuilt()
 {
     script=/src/scripts/build-$1.sh patch=/src/upstream/patches/$2.patch
     key=$(cat "$script" "$patch" | sha256sum | cut -c1-16)-$kver
     [ "$(cat "$out/$1.key" 2>/dev/null)" != "$key" ] || return 0
-    sh "$script" /usr/src/linux-source-6.12.tar.xz "$kver" "$out" "$patch"
+    sh "$script" "$source" "$kver" "$out" "$patch"
     echo "$key" >"$out/$1.key"
 }
 
 rebuilt gntdev gntdev-segments
-rebuilt virtio-gpu linux-6.12-virtgpu-noexec
+# The patch is for this series.
+[ "${kver#6.12.}" = "$kver" ] || rebuilt virtio-gpu linux-6.12-virtgpu-noexec

@@ -101,12 +101,14 @@ def patched_xen():
 class Boot:
     """One boot, with a folder for the share, the logs and the results."""
 
-    def __init__(self, name, image, cases, say=print, qemu=""):
-        """qemu: the QEMU version of the device model; "" is the default one."""
+    def __init__(self, name, image, cases, say=print, qemu="", system=""):
+        """qemu: the QEMU version of the device model; "" is the default one. system: the name
+        of the lab's system and of its folder in build/; "" is build/ itself."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
         self.kvm, self.pvh, self.qemu = name.endswith("kvm"), name == "pvh", qemu
+        self.system = system
         self.xen = patched_xen() if name == "patched" else f"{image}/xen"
-        self.label = name + suffix(qemu)
+        self.label = name + suffix(qemu) + suffix(system)
         self.folder = os.path.join(BUILD, "lab", self.label)
         self.out = os.path.join(self.folder, "out")
         self.programs = os.path.join(self.folder, "programs.tar")
@@ -312,6 +314,6 @@ class Boot:
                 print(f"--- {name} (in {self.shown(self.out)})\n" +
                       "\n".join(text.splitlines()[-12:]))
 
-    @staticmethod
-    def shown(path):
-        return os.path.relpath(path, TOP)
+    def shown(self, path):
+        """The path in the checkout as it is outside the build base."""
+        return os.path.join("build", self.system, os.path.relpath(path, BUILD))

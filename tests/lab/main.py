@@ -6,8 +6,10 @@ they need.
 Without a case: all that are not marked slow, in their first boot, and those that are marked
 "everywhere" in all their boots. With "all": all cases in all boots. Cases that are named run
 in their first boot, or in the one that is named. The results go to
-build/results/lab.json, those of a boot that has to be named to lab-BOOT.json. With --qemu 10.2, say, the device model is
-build/lab/qemu-system-x86_64-10.2, and the results go to build/results/lab-10.2.json."""
+build/results/lab.json, those of a boot that has to be named to lab-BOOT.json. With --qemu
+10.2, say, the device model is build/lab/qemu-system-x86_64-10.2, and the results go to
+build/results/lab-10.2.json. With --system newest, build/ is build/newest, and the results are
+called lab-newest.json; scripts/lab.sh sees to the first."""
 
 import argparse
 import importlib
@@ -66,6 +68,8 @@ def parse_arguments():
     parser.add_argument("image", help="folder with dom0's disk; scripts/lab.sh makes it")
     parser.add_argument("--qemu", default="", metavar="VERSION",
                         help="run build/lab/qemu-system-x86_64-VERSION as the device model")
+    parser.add_argument("--system", default="", help="the name of the lab's system, if it is "
+                        "not the usual one")
     parser.add_argument("--boot", choices=TITLES, help="run cases in this boot only")
     parser.add_argument("case", nargs="*", help="name of a case, or all")
     return parser.parse_intermixed_args()
@@ -84,15 +88,16 @@ def main():
         wanted = [c.name for c in cases_chosen if runs_in(name, c, arguments)]
         if not wanted:
             continue
-        version = f"QEMU {qemu}, " if qemu else ""
+        version = f"{arguments.system} system, " if arguments.system else ""
+        version += f"QEMU {qemu}, " if qemu else ""
         print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{TITLES[name]} "
               f"on {boot.accel(name == 'pvh')} …", flush=True)
-        results += boot.Boot(name, image, wanted, say, qemu).run()
+        results += boot.Boot(name, image, wanted, say, qemu, arguments.system).run()
     if not results:
         boots = {b for c in cases_chosen for b in c.boots}
         sys.exit(f"error: no boot to run in: name it, --boot {' or '.join(sorted(boots))}")
     os.makedirs(os.path.join(boot.BUILD, "results"), exist_ok=True)
-    of = arguments.boot if arguments.boot in NAMED else qemu
+    of = arguments.boot if arguments.boot in NAMED else arguments.system or qemu
     name = f"lab{boot.suffix(of)}.json"
     with open(os.path.join(boot.BUILD, "results", name), "w", encoding="utf-8") as f:
         json.dump(results, f, indent=1)

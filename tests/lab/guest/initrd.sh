@@ -23,7 +23,10 @@ mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \
     "$build/tools/xen-hostmem-report" "$build/tools/blobtool" "$build/tools/vkmemory" \
     "$tree/system-bin/"
-cp "$build/modules/xen-hostmem.ko" "$build/modules/virtio-gpu-noexec.ko" "$modules/"
+cp "$build/modules/xen-hostmem.ko" "$modules/"
+# only for the series that the patch is for
+[ ! -e "$build/modules/virtio-gpu-noexec.ko" ] ||
+    cp "$build/modules/virtio-gpu-noexec.ko" "$modules/"
 "$here/../initrd.sh" "$tree" "$base" "$out" \
     drm_kms_helper virtio-gpu virtio_blk virtio_console ext4 \
     xen-gntalloc xen-gntdev xen-evtchn xen-privcmd
