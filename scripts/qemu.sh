@@ -29,7 +29,8 @@ out=$TOP/build/$name
 # hence --disable-install-blobs; --firmwarepath is where its packages put it.
 options="--cc=gcc --cxx=g++ --target-list=x86_64-softmmu --without-default-features
     --enable-system --enable-xen --enable-virglrenderer --enable-opengl
-    --enable-pixman --enable-vnc --enable-tcg --enable-kvm
+    --enable-pixman --enable-vnc --enable-gio --enable-dbus-display
+    --enable-tcg --enable-kvm
     --disable-install-blobs --disable-docs --disable-werror
     --enable-trace-backends=log
     --firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu"

@@ -32,6 +32,9 @@ build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c \
     guest/die.c -static -pthread
 build peek dom0/peek.c
 build canary dom0/canary.c
+# shellcheck disable=SC2046 # a list of options
+build dbusview dom0/dbusview.c -Wno-unused-parameter \
+    $(pkg-config --cflags --libs gio-unix-2.0)
 build grantcheck dom0/grantcheck.c -pthread
 build guestcheck dom0/guestcheck.c -pthread
 build grantfuzz dom0/grantfuzz.c -pthread -Wno-unused-function -Wno-unused-variable

@@ -151,7 +151,7 @@ class Boot:
                                 "xen-guest-dmabuf", "lab-dmabuf-pool", "lab-dmabuf-ttm",
                                 "lab-leaky", "lab-dma")]
         return [*tools, *plain, *modules,
-                f"{HERE}/dom0/uncached.json",
+                f"{HERE}/dom0/uncached.json", f"{BUILD}/tools/dbusview",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
                 f"{TOP}/docs/system/xen-virtio-gpu.rst"]
 

@@ -9,21 +9,22 @@ import zlib
 
 import dom0
 from lab import case
+from view import View
 
 WIDTH, HEIGHT = 1920, 1080
 OTHER_WIDTH = 1024          # of a mode that the screen has, too
 FRAME = WIDTH * HEIGHT * 4
 FRAMES = 200
-TRACES = "virtio_gpu_backing,virtio_gpu_guest_blob"
+TRACES = "virtio_gpu_backing,virtio_gpu_guest_blob,virtio_gpu_guest_dmabuf"
 SIZE = f"xres={WIDTH},yres={HEIGHT}"
 BIND = "/sys/bus/virtio/drivers/virtio_gpu"
 REFUSED = 16                # of rawgpu
 RESETS = 30
 
 
-def plain_guest(lab, gpu, **options):
+def plain_guest(lab, gpu, display="none", **options):
     """A guest with a plain virtio-gpu; neither module nor driver of ours is loaded."""
-    return lab.guest(driver=False, provider=False, fresh=True, display="none", traces=TRACES,
+    return lab.guest(driver=False, provider=False, fresh=True, display=display, traces=TRACES,
                      gpu=gpu, **options)
 
 
@@ -174,4 +175,79 @@ def shown_hostile(lab):
     lab.data["log bytes"] = os.path.getsize(guest.log) - size
     lab.require(lab.data["log bytes"] < 20000, f"{lab.data['log bytes']} bytes in the log")
     guest.status("echo x >/tmp/spawn/hostile.in; sleep 1")
+    lab.drop_guest()
+
+
+DMABUF = "xen-guest-dmabuf"
+PAGES = FRAME // 4096
+SILENT = 5                  # pictures that are drawn and not flushed
+
+
+def seen_by_client(lab, view, wanted, what):
+    """The client's mapping has the picture; a flush may still be on its way."""
+    for _ in range(5):
+        seen = view.look()
+        if seen.get("crc") == wanted["crc"]:
+            break
+        time.sleep(0.5)
+    lab.equal((seen["width"], seen["height"]), (wanted["width"], wanted["height"]),
+              f"{what}: size of the client's picture")
+    lab.equal(seen.get("crc"), wanted["crc"], f"{what}: checksum of the client's picture")
+    return seen
+
+
+def shown_now(lab, guest):
+    """The buffer that head 0 shows, by QMP, which HMP shows, too"""
+    devices = guest.qmp("query-gpu-guest-buffers")
+    lab.equal(len(devices), 1, "GPUs with buffers")
+    buffers = [b for b in devices[0]["buffers"] if b["scanouts"] == [0]]
+    lab.equal([(b["size"], b["pages"]) for b in buffers], [(FRAME, PAGES)], "buffers on head 0")
+    text = guest.qmp("human-monitor-command", **{"command-line": "info xen-hostmem"})
+    line = f"{PAGES} pages, {buffers[0]['path']}, shown on head 0"
+    lab.require(line in text, f"info xen-hostmem does not say: {line}")
+    return buffers[0]
+
+
+@case("shown-dmabuf", limit=500)
+def shown_dmabuf(lab):
+    """A display client maps the dma-buf of the guest's frame and sees what the guest draws,
+    flushed or not. Without the module it is sent copies, and QEMU says why (G9 to G12)."""
+    dom0.sh(f"insmod {dom0.RUN}/{DMABUF}.ko")
+    guest = plain_guest(lab, f"virtio-gpu-pci,{SIZE},blob=on", display="dbus,p2p=yes")
+    first = guest.spawn("kms", f"kmsdraw {WIDTH}")
+    view = View(guest)
+    seen_by_client(lab, view, first, "the first picture")
+    for seed in (7, 8):
+        seen_by_client(lab, view, guest.ask("kms", f"draw {seed}"), f"picture {seed}")
+    for seed in range(10, 10 + SILENT):
+        silent = guest.ask("kms", f"silent {seed}")
+        seen = view.look()
+        lab.equal(seen.get("crc"), silent["crc"], "checksum of what was not flushed")
+    shows(lab, guest, silent, "VNC, of the same memory")
+    lab.data["words compared"] = (3 + SILENT) * WIDTH * HEIGHT
+    lab.data["client"] = seen
+    lab.require("guest" in seen["exporter"], f"the exporter is {seen['exporter']!r}")
+    lab.require(seen["maps"] >= 1, "the client has mapped nothing")
+    buffer = shown_now(lab, guest)
+    lab.equal((buffer["path"], buffer.get("reason")), ("dmabuf", None), "path and reason")
+    for command in ("frames", "flips"):
+        measure(lab, guest, command)
+    lab.data["client, after frames"] = view.look()
+    guest.run("killall -9 kmsdraw; sleep 1")
+    view.close()
+    lab.drop_guest()
+    dom0.wait_for(f"{DMABUF} can be unloaded, as nothing holds a buffer",
+                  lambda: "ERROR" not in dom0.sh(f"rmmod {DMABUF}", check=False), 30, 1)
+
+    guest = plain_guest(lab, f"virtio-gpu-pci,{SIZE},blob=on", display="dbus,p2p=yes")
+    guest.spawn("kms", f"kmsdraw {WIDTH}")
+    view = View(guest)
+    guest.ask("kms", "draw 7")
+    dom0.wait_for("the client has been sent a picture", lambda: view.look()["copied"], 30)
+    lab.equal(view.look()["exporter"], "", "exporter, without the module")
+    buffer = shown_now(lab, guest)
+    lab.equal(buffer["path"], "mapped", "path")
+    lab.require("load the module" in buffer["reason"], f"reason: {buffer['reason']}")
+    lab.require("load the module xen-guest-dmabuf" in guest.qemu_log(), "the log has no advice")
+    view.close()
     lab.drop_guest()
