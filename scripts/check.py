@@ -180,7 +180,9 @@ def copies():
     results = []
     for one, other in (("include/hw/xen/interface/io/hostmem.h", "guest/linux/hostmem.h"),
                        ("include/hw/xen/interface/dmabuf-grant.h",
-                        "dom0/linux/dmabuf-grant.h")):
+                        "dom0/linux/dmabuf-grant.h"),
+                       ("include/hw/xen/interface/guest-dmabuf.h",
+                        "dom0/guest-dmabuf/guest-dmabuf.h")):
         results.append(verdict(f"copy-{os.path.basename(one)}", ["cmp", one, other]))
     return results
 
