@@ -199,7 +199,7 @@ def lint():
                               *tracked(r"\.(c|h|py|sh|rst|md)$")]),
         verdict("checkpatch-qemu", ["perl", f"{QEMU_SRC}/scripts/checkpatch.pl", "--no-tree",
                                     "--terse", "-f", *qemu_files],
-                r"acceptable license 'MIT|dmabuf-grant\.h|^total:|architecture specific"),
+                r"license 'MIT|(dmabuf-grant|guest-dmabuf)\.h|^total:|architecture specific"),
         verdict("checkpatch-linux", ["perl", kernel_checkpatch(), "--no-tree", "--terse",
                                      "--no-summary", "--ignore", "CAMELCASE,FILE_PATH_CHANGES",
                                      "-f", *modules],

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen: what QEMU asks of the module xen-guest-dmabuf, and what it says when the
- * module is absent or refuses
+ * Xen: what QEMU asks of the module xen-guest-dmabuf, and what it says
+ * when the module is absent or refuses
  *
- * The kernel is here: open() and ioctl() of the module's device are this file's.
+ * The kernel is here: open() and ioctl() of the module's device are this
+ * file's.
  */
 
 #include "qemu/osdep.h"
