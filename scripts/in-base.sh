@@ -39,6 +39,7 @@ inside()
     exec chroot "$root" /usr/bin/env -i \
         PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
         CCACHE_DIR=/cache/ccache XH_START="$XH_START" TERM="${TERM:-dumb}" \
+        PATIENCE="${PATIENCE:-}" \
         QEMU_SRC="${QEMU_SRC:+/qemu-src/$(basename "$QEMU_SRC")}" \
         sh -c 'cd /src && exec "$@"' sh "$@"
 }

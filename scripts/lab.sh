@@ -9,6 +9,9 @@
 # With --system newest, all that is emulated is the lab's second system, which
 # scripts/newest.sh builds in build/newest; the machine that emulates it is the same.
 #
+# PATIENCE, a whole number, multiplies all time limits: for a slow machine, or one that has
+# other work.
+#
 # XEN names a hypervisor for the boot "patched": xen or xen.gz, built from the source of
 # the lab's version of Xen with upstream/patches/xen-f*.patch.
 
@@ -20,6 +23,9 @@ KEEP_IMAGES=1           # days; each takes more than 1 GiB
 program=$1
 shift
 need_root
+case ${PATIENCE:-1} in
+*[!0-9]* | 0*) die "PATIENCE is a factor of the lab's time limits, 2 say, not '$PATIENCE'" ;;
+esac
 case $SYSTEM in
 '') dom0=dom0 ;;
 newest)

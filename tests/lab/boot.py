@@ -23,6 +23,8 @@ BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
 PVH_BOOT_LIMIT = 600    # the same of a dom0 with nested page tables
 SCRATCH = 64 << 20      # bytes of the disk for what a case writes
 PVH_PATIENCE = 2        # factor of the time limits of a PVH dom0's cases
+# The user's factor of all limits, for a machine that is slow or has other work: PATIENCE
+PATIENCE = int(os.environ.get("PATIENCE") or 1)
 SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
 LOST = "-lost-"         # in the names of folders with the logs of such boots
@@ -115,6 +117,7 @@ class Boot:
         self.scratch = os.path.join(self.folder, "scratch.img")
         self.serial = os.path.join(self.folder, "serial.log")
         self.emulator_log = os.path.join(self.folder, "lab-qemu.log")
+        self.patience = PATIENCE * (PVH_PATIENCE if self.pvh else 1)
         self.results, self.info = [], {"accel": accel(self.pvh)}
         self.lost = Counter()   # case: how often the emulated CPU lost dom0 in it
 
@@ -137,7 +140,7 @@ class Boot:
             shutil.copy(f"{BUILD}/modules/{GNTDEV[self.name]}.ko", f"{self.folder}/xen-gntdev.ko")
         with open(os.path.join(self.folder, "job.json"), "w", encoding="utf-8") as f:
             json.dump({"boot": self.name, "kvm": self.kvm, "software": software(self.pvh),
-                       "patience": PVH_PATIENCE if self.pvh else 1, "qemu": self.qemu,
+                       "patience": self.patience, "qemu": self.qemu,
                        "cases": self.remaining()}, f)
 
     def files(self):
@@ -240,7 +243,8 @@ class Boot:
 
     def watch(self, machine):
         """Wait until the machine is off or hopeless; return why it failed, or None."""
-        self.deadline = time.monotonic() + (PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT)
+        limit = PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT
+        self.deadline = time.monotonic() + limit * PATIENCE
         while True:
             ended = machine.poll() is not None
             self.read_events()
@@ -287,21 +291,21 @@ class Boot:
         if kind == "ready":
             self.info.update(e["versions"])
         elif kind == "start":
-            self.running, self.deadline = e["case"], now + e["limit"] + SPARE
+            self.running, self.deadline = e["case"], now + e["limit"] + SPARE * PATIENCE
             self.say("start", e["case"], "", 0, self.label)
         elif kind == "again":
-            self.deadline = now + e["limit"] + SPARE
+            self.deadline = now + e["limit"] + SPARE * PATIENCE
             self.say("again", e["case"], e["reason"] + " (a fault of the emulated CPU)", 0,
                      self.label)
         elif kind == "end":
-            self.running, self.deadline = None, now + SPARE
+            self.running, self.deadline = None, now + SPARE * PATIENCE
             self.finish(e["case"], e["result"], e["reason"], e["seconds"],
                         e["data"], e["tail"])
         elif kind == "broken":
             self.info["broken"] = "dom0: " + e["reason"].strip().splitlines()[-1]
-            self.deadline = now + OFF_LIMIT
+            self.deadline = now + OFF_LIMIT * PATIENCE
         elif kind == "done":
-            self.deadline = now + OFF_LIMIT
+            self.deadline = now + OFF_LIMIT * PATIENCE
 
     def finish(self, case, result, reason, seconds=0, data=None, tail=None):
         self.running = None

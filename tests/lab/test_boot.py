@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import unittest
 from argparse import Namespace
 
@@ -120,6 +121,17 @@ class Restarts(unittest.TestCase):
         machine, results = self.run_machine(LOSS, "b" * 100)
         self.assertEqual(machine.boots, boot.RESTARTS + 1)
         self.assertEqual(results, [("pass", 0), ("fail", boot.RESTARTS), ("fail", 0)])
+
+    def test_patience(self):
+        """The user's factor reaches the watcher and dom0."""
+        self.addCleanup(setattr, boot, "PATIENCE", boot.PATIENCE)
+        boot.PATIENCE = 3
+        for name, factor in (("module", 3), ("pvh", 3 * boot.PVH_PATIENCE)):
+            machine, _results = self.run_machine("", "", name=name)
+            with open(f"{machine.folder}/job.json", encoding="utf-8") as f:
+                self.assertEqual(json.load(f)["patience"], factor)
+            machine.event({"event": "start", "case": "a", "limit": 5})
+            self.assertGreater(machine.deadline - time.monotonic(), 3 * boot.SPARE)
 
     def test_other_ends(self):
         for text, name in ((END, "pvh"), (LOSS, "module")):
