@@ -3,8 +3,8 @@
 # xen-hostmem. `make demo` and `make check` do everything from scratch; most of
 # the other targets are parts of them.
 
-.PHONY: help build demo check check-fast check-all docs deb check-deb fuzz bench upstream-series \
-	clean distclean
+.PHONY: help build demo check check-fast check-all check-long docs deb check-deb fuzz bench \
+	upstream-series clean distclean
 
 export XH_START := $(shell date +%s)
 
@@ -14,7 +14,8 @@ help:
 	@echo 'make demo        boot Xen on an emulated machine and map host memory into a guest'
 	@echo 'make check       all tests (check-fast, then the lab)'
 	@echo 'make check-fast  the tests that do not need the lab'
-	@echo 'make check-all   check, the slow lab cases, and the same on $(OTHER_QEMUS)'
+	@echo 'make check-all   check, the slow lab cases, PVH dom0, and check on $(OTHER_QEMUS)'
+	@echo 'make check-long  random ends, reuse of pages and random ioctls, for three hours'
 	@echo 'make docs        the documents as pages, in build/docs/'
 	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'
 	@echo 'make check-deb   install, upgrade and remove them in a plain Debian system'
@@ -28,7 +29,7 @@ help:
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 
-build demo check check-fast check-all docs deb check-deb fuzz bench:
+build demo check check-fast check-all check-long docs deb check-deb fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@
 
 upstream-series:

@@ -90,7 +90,7 @@ check_other()
     fi
     step "qtests of QEMU $series"
     try "$in_base" python3 scripts/check.py "qtest-$series"
-    try "$TOP/scripts/lab.sh" main.py --qemu "$series" all
+    try "$TOP/scripts/lab.sh" main.py --qemu "$series"
 }
 
 # The packages, installed and removed. Not a part of check-all until it has run to its end.
@@ -156,6 +156,12 @@ check-all)
     # shellcheck disable=SC2046 # a list
     report lab $(other_qemus | sed 's/.*/qtest-& lab-&/')
     ;;
+check-long)
+    rm -rf "$BUILD/results"
+    build
+    try "$TOP/scripts/lab.sh" main.py long
+    "$in_base" python3 scripts/report.py lab
+    ;;
 docs)
     "$TOP/scripts/base.sh" build
     "$TOP/scripts/docs.sh" || die "the documents are not right"
@@ -171,5 +177,5 @@ fuzz)
     exec "$in_base" python3 scripts/fuzz.py "${RUNS:-5000000}"
     ;;
 bench) bench ;;
-*) die "usage: run.sh build|demo|check-fast|check|check-all|docs|deb|check-deb|fuzz|bench" ;;
+*) die "usage: run.sh build|demo|check-fast|check|check-all|check-long|docs|deb|check-deb|fuzz|bench" ;;
 esac

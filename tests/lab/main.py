@@ -4,7 +4,8 @@
 they need.
 
 Without a case: all that are not marked slow, in their first boot, and those that are marked
-"everywhere" in all their boots. With "all": all cases in all boots. Cases that are named run
+"everywhere" in all their boots. With "all": all cases in all boots, but those marked long,
+which are chosen with "long". Cases that are named run
 in their first boot, or in the one that is named. The results go to
 build/results/lab.json, those of a boot that has to be named to lab-BOOT.json. With --qemu
 10.2, say, the device model is build/lab/qemu-system-x86_64-10.2, and the results go to
@@ -38,11 +39,12 @@ def chosen(names):
     """The cases to run, sorted by file."""
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module("cases." + module.name)
-    unknown = [n for n in names if n not in CASES and n != "all"]
+    unknown = [n for n in names if n not in CASES and n not in ("all", "long")]
     if unknown:
         sys.exit(f"error: no such case: {', '.join(unknown)}; known: {', '.join(CASES)}")
     return [c for c in CASES.values()
-            if c.name in names or "all" in names or not (names or c.slow)]
+            if c.name in names or ("long" if c.long else "all") in names
+            or not (names or c.slow)]
 
 
 def runs_in(boot_name, case, arguments):
@@ -71,7 +73,7 @@ def parse_arguments():
     parser.add_argument("--system", default="", help="the name of the lab's system, if it is "
                         "not the usual one")
     parser.add_argument("--boot", choices=TITLES, help="run cases in this boot only")
-    parser.add_argument("case", nargs="*", help="name of a case, or all")
+    parser.add_argument("case", nargs="*", help="name of a case, or all, or long")
     return parser.parse_intermixed_args()
 
 

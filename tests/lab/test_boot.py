@@ -143,8 +143,8 @@ class Choice(unittest.TestCase):
     """Which of the chosen cases runs where"""
 
     def runs(self, names="", only=None, **marks):
-        case = Case(None, "a", 1, marks.get("boots", PV + PVH), False,
-                    marks.get("everywhere", False))
+        case = Case(None, "a", 1, marks.get("boots", PV + PVH),
+                    everywhere=marks.get("everywhere", False))
         arguments = Namespace(boot=only, case=names.split())
         return [name for name in main.BOOTS if main.runs_in(name, case, arguments)]
 
@@ -158,6 +158,15 @@ class Choice(unittest.TestCase):
         self.assertIn("pvh", self.runs("a", only="pvh"))
         self.assertNotIn("pvh", self.runs("a", only="pvh", boots=PV))
         self.assertEqual(self.runs("all", boots=PATCHED), [])
+
+    def test_groups(self):
+        """`make check` takes none that is slow, check-all none that is long."""
+        taken = {group: {c.name for c in main.chosen(group.split())}
+                 for group in ("", "all", "long", "canary-long")}
+        self.assertLess(taken[""], taken["all"])
+        self.assertEqual(taken["long"], {"canary-long", "random-ends-long", "grantfuzz-long"})
+        self.assertFalse(taken["long"] & taken["all"])
+        self.assertEqual(taken["canary-long"], {"canary-long"})
 
     def test_hypervisor(self):
         for name, xen in (("module", "/image/xen"), ("patched", boot.patched_xen())):

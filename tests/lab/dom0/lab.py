@@ -16,18 +16,20 @@ PATCHED = ("patched",)
 
 
 class Case:
-    def __init__(self, function, name, limit, boots, slow, everywhere):
-        self.function, self.name, self.limit = function, name, limit
-        self.boots, self.slow, self.everywhere = boots, slow, everywhere
+    def __init__(self, function, name, limit, boots, *, slow=False, everywhere=False,
+                 long=False):
+        self.function, self.name, self.limit, self.boots = function, name, limit, boots
+        self.slow, self.everywhere, self.long = slow or long, everywhere, long
 
 
-def case(name, limit=120, boots=PV + PVH, slow=False, everywhere=False):
+def case(name, limit=120, boots=PV + PVH, **marks):
     """Register a case, with its time limit in seconds and the boots that it makes sense in.
-    `make check` runs it unless it is slow, and only in the first of these boots unless it is
-    marked "everywhere"; `make check-all` runs each case in all of its boots."""
+    `make check` runs it unless it is marked slow, and only in the first of these boots unless
+    it is marked everywhere; `make check-all` runs each case in all of its boots, but those
+    that are marked long: for these, there is `make check-long`."""
     def register(function):
         assert name not in CASES and function.__doc__
-        CASES[name] = Case(function, name, limit, boots, slow, everywhere)
+        CASES[name] = Case(function, name, limit, boots, **marks)
         return function
     return register
 

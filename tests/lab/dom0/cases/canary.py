@@ -69,7 +69,7 @@ def canary_ttm(lab):
         dom0.sh("rmmod lab_dmabuf_ttm", check=False)
 
 
-@case("canary-long", limit=3600, boots=PV, slow=True)
+@case("canary-long", limit=3600, boots=PV, long=True)
 def canary_long(lab):
     """The same, 10,000 rounds with each exporter."""
     load_pool()

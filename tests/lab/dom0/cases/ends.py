@@ -87,7 +87,7 @@ def random_ends(lab):
     run(lab, ROUNDS, 1)
 
 
-@case("random-ends-long", limit=9000, boots=PV, slow=True)
+@case("random-ends-long", limit=9000, boots=PV, long=True)
 def random_ends_long(lab):
     """The same 200 times."""
     run(lab, MANY_ROUNDS, 2)

@@ -386,7 +386,7 @@ def grantfuzz(lab):
     fuzzed(lab, 20)
 
 
-@case("grantfuzz-long", limit=900, boots=("debug",), slow=True)
+@case("grantfuzz-long", limit=900, boots=("debug",), long=True)
 def grantfuzz_long(lab):
     """The same for 10 minutes, while dom0's kernel checks its memory."""
     zones = dom0.sh("cat /sys/kernel/slab/kmalloc-64/red_zone").strip()
