@@ -25,7 +25,7 @@ help:
 	@echo 'make upstream-series TREE=FOLDER   series to mail, for a plain tree of QEMU, Xen, Linux or libvirt'
 	@echo 'make clean       remove build/; make distclean removes the cache, too'
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU ($(QEMU_VERSIONS))'
-	@echo 'PATIENCE=2                   twice the time for each lab case, on a slow or busy machine'
+	@echo 'PATIENCE=2                   the lab has twice the time, on a slow or busy machine'
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
 	@echo 'Root is needed: sudo make ...'
 

@@ -9,8 +9,8 @@
 # With --system newest, all that is emulated is the lab's second system, which
 # scripts/newest.sh builds in build/newest; the machine that emulates it is the same.
 #
-# PATIENCE, a whole number, multiplies all time limits: for a slow machine, or one that has
-# other work.
+# PATIENCE, a whole number, is for a slow machine, or one that has other work: the clock of
+# the emulated machine runs slower by this factor, and so do all time limits.
 #
 # XEN names a hypervisor for the boot "patched": xen or xen.gz, built from the source of
 # the lab's version of Xen with upstream/patches/xen-f*.patch.

@@ -23,7 +23,9 @@ BOOT_LIMIT = 300        # power-on to the first case, under a busy software CPU
 PVH_BOOT_LIMIT = 600    # the same of a dom0 with nested page tables
 SCRATCH = 64 << 20      # bytes of the disk for what a case writes
 PVH_PATIENCE = 2        # factor of the time limits of a PVH dom0's cases
-# The user's factor of all limits, for a machine that is slow or has other work: PATIENCE
+# The user's factor, for a machine that is slow or has other work. An emulated CPU is told to
+# take its time: so guests and dom0 keep limits that nobody can change, 5 seconds for an
+# answer to the guest's GPU driver, say.
 PATIENCE = int(os.environ.get("PATIENCE") or 1)
 SPARE = 100             # beyond a case's own limit, before dom0 is considered dead
 OFF_LIMIT = 60
@@ -117,7 +119,9 @@ class Boot:
         self.scratch = os.path.join(self.folder, "scratch.img")
         self.serial = os.path.join(self.folder, "serial.log")
         self.emulator_log = os.path.join(self.folder, "lab-qemu.log")
-        self.patience = PATIENCE * (PVH_PATIENCE if self.pvh else 1)
+        self.slowdown = PATIENCE if software(self.pvh) else 1
+        # Dom0 counts in its own seconds.
+        self.patience = PATIENCE // self.slowdown * (PVH_PATIENCE if self.pvh else 1)
         self.results, self.info = [], {"accel": accel(self.pvh)}
         self.lost = Counter()   # case: how often the emulated CPU lost dom0 in it
 
@@ -219,7 +223,8 @@ class Boot:
         with open(self.emulator_log, "w", encoding="utf-8") as log:
             machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT,
-                                       env={**os.environ, "TMPDIR": self.folder})
+                                       env={**os.environ, "TMPDIR": self.folder,
+                                            "QEMU_LAB_SLOWDOWN": str(self.slowdown)})
             try:
                 return self.watch(machine)
             finally:
@@ -243,8 +248,7 @@ class Boot:
 
     def watch(self, machine):
         """Wait until the machine is off or hopeless; return why it failed, or None."""
-        limit = PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT
-        self.deadline = time.monotonic() + limit * PATIENCE
+        self.allow(PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT)
         while True:
             ended = machine.poll() is not None
             self.read_events()
@@ -286,26 +290,32 @@ class Boot:
         for line in whole.splitlines():
             self.event(json.loads(line))
 
+    def allow(self, seconds):
+        """Wait no longer than this for the next sign of life."""
+        self.deadline = time.monotonic() + seconds * self.slowdown
+
     def event(self, e):
-        kind, now = e["event"], time.monotonic()
+        kind = e["event"]
         if kind == "ready":
             self.info.update(e["versions"])
         elif kind == "start":
-            self.running, self.deadline = e["case"], now + e["limit"] + SPARE * PATIENCE
+            self.running = e["case"]
+            self.allow(e["limit"] + SPARE)
             self.say("start", e["case"], "", 0, self.label)
         elif kind == "again":
-            self.deadline = now + e["limit"] + SPARE * PATIENCE
+            self.allow(e["limit"] + SPARE)
             self.say("again", e["case"], e["reason"] + " (a fault of the emulated CPU)", 0,
                      self.label)
         elif kind == "end":
-            self.running, self.deadline = None, now + SPARE * PATIENCE
+            self.running = None
+            self.allow(SPARE)
             self.finish(e["case"], e["result"], e["reason"], e["seconds"],
                         e["data"], e["tail"])
         elif kind == "broken":
             self.info["broken"] = "dom0: " + e["reason"].strip().splitlines()[-1]
-            self.deadline = now + OFF_LIMIT * PATIENCE
+            self.allow(OFF_LIMIT)
         elif kind == "done":
-            self.deadline = now + OFF_LIMIT * PATIENCE
+            self.allow(OFF_LIMIT)
 
     def finish(self, case, result, reason, seconds=0, data=None, tail=None):
         self.running = None

@@ -123,15 +123,18 @@ class Restarts(unittest.TestCase):
         self.assertEqual(results, [("pass", 0), ("fail", boot.RESTARTS), ("fail", 0)])
 
     def test_patience(self):
-        """The user's factor reaches the watcher and dom0."""
-        self.addCleanup(setattr, boot, "PATIENCE", boot.PATIENCE)
+        """The user's factor slows an emulated CPU down, or else is dom0's."""
+        for name in ("PATIENCE", "hardware"):
+            self.addCleanup(setattr, boot, name, getattr(boot, name))
         boot.PATIENCE = 3
-        for name, factor in (("module", 3), ("pvh", 3 * boot.PVH_PATIENCE)):
-            machine, _results = self.run_machine("", "", name=name)
+        for kvm, slowdown, patience in ((False, 3, 1), (True, 1, 3)):
+            boot.hardware = lambda kvm=kvm: kvm
+            machine, _results = self.run_machine("", "", name="module")
+            self.assertEqual((machine.slowdown, machine.patience), (slowdown, patience))
             with open(f"{machine.folder}/job.json", encoding="utf-8") as f:
-                self.assertEqual(json.load(f)["patience"], factor)
+                self.assertEqual(json.load(f)["patience"], patience)
             machine.event({"event": "start", "case": "a", "limit": 5})
-            self.assertGreater(machine.deadline - time.monotonic(), 3 * boot.SPARE)
+            self.assertGreater(machine.deadline - time.monotonic(), slowdown * boot.SPARE)
 
     def test_other_ends(self):
         for text, name in ((END, "pvh"), (LOSS, "module")):
