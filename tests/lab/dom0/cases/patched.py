@@ -2,6 +2,8 @@
 """What our patches for Linux and for Xen (upstream/patches) hold, each of them alone: our
 driver's own protection is switched off."""
 
+import os
+
 import dom0
 from blobs import wait_no_grants, window
 from cases.misuse import EMULATED_WRONG, EXEC, NOT_EXECUTED, SIGNALS, check_guest
@@ -9,6 +11,7 @@ from lab import PATCHED, PV, case
 
 # Linux disarms all kprobes, but our driver believes that it has one.
 DISARM = "echo 0 >/sys/kernel/debug/kprobes/enabled"
+PATCHED_LINUX = "6.12."
 CRASH = [r"domain_crash called", r"Domain \d+ .*crashed"]
 
 
@@ -49,6 +52,8 @@ def exec_stock(lab):
 def exec_linux(lab):
     """The patch "drm/virtio: do not let host visible memory be executed" alone: the program
     gets an error or a signal, by whatever way it executes a granted blob."""
+    if not os.uname().release.startswith(PATCHED_LINUX):
+        lab.skip(f"the patch is for Linux {PATCHED_LINUX}x")
     guest = unprotected(lab, cmdline="gpu=noexec")
     for name, what in execute_blobs(lab, guest).items():
         lab.require(what in NOT_EXECUTED, f"{name}: {what}")
