@@ -53,16 +53,26 @@ faults
 
 source=/usr/src/linux-source-$(echo "$kver" | cut -d. -f1,2).tar.xz
 
-# rebuilt MODULE PATCH: one of Linux' own modules, made by build-MODULE.sh
+# rebuilt MODULE PATCH...: one of Linux' own modules, made by build-MODULE.sh
 rebuilt()
 {
-    script=/src/scripts/build-$1.sh patch=/src/upstream/patches/$2.patch
-    key=$(cat "$script" "$patch" | sha256sum | cut -c1-16)-$kver
-    [ "$(cat "$out/$1.key" 2>/dev/null)" != "$key" ] || return 0
-    sh "$script" "$source" "$kver" "$out" "$patch"
-    echo "$key" >"$out/$1.key"
+    module=$1 script=/src/scripts/build-$1.sh
+    shift
+    key=$(cat "$script" "$@" /src/upstream/patches/linux-*-"$module".patch 2>/dev/null |
+        sha256sum | cut -c1-16)-$kver
+    [ "$(cat "$out/$module.key" 2>/dev/null)" != "$key" ] || return 0
+    sh "$script" "$source" "$kver" "$out" "$@"
+    echo "$key" >"$out/$module.key"
 }
 
-rebuilt gntdev gntdev-segments
+# The patches of a series for Linux, in its order
+patches_of()
+{
+    sed -n 's|^patch = "\(.*\)"|/src/\1|p' "/src/upstream/$1.toml"
+}
+
+# shellcheck disable=SC2046 # a list
+rebuilt gntdev $(patches_of linux-gntdev)
 # The patch is for this series.
-[ "${kver#6.12.}" = "$kver" ] || rebuilt virtio-gpu linux-6.12-virtgpu-noexec
+[ "${kver#6.12.}" = "$kver" ] ||
+    rebuilt virtio-gpu /src/upstream/patches/linux-6.12-virtgpu-noexec.patch
