@@ -38,6 +38,7 @@ build dbusview dom0/dbusview.c -Wno-unused-parameter \
 build grantcheck dom0/grantcheck.c -pthread
 build guestcheck dom0/guestcheck.c -pthread
 build grantfuzz dom0/grantfuzz.c -pthread -Wno-unused-function -Wno-unused-variable
+build gntdevcheck dom0/gntdevcheck.c -Wno-unused-function -Wno-unused-variable
 
 # These run in the guest's Debian system and, for comparison, in dom0.
 shader()

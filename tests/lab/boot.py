@@ -56,7 +56,8 @@ KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
 
 # Boots whose gntdev is a rebuilt one, with dma-buf calls. Only a PVH dom0 has large folios,
 # for which Linux' own would overrun memory; with our fix, a fault of QEMU's fails a case.
-GNTDEV = {"gntdev": "xen-gntdev", "pvh": "xen-gntdev-fixed"}
+GNTDEV = {"gntdev": "xen-gntdev", "pvh": "xen-gntdev-fixed",
+          "series": "xen-gntdev-series", "pvh-series": "xen-gntdev-series"}
 
 
 def hardware():
@@ -69,6 +70,11 @@ def hardware():
 def software(pvh=False):
     """Whether the CPU is emulated. That of a PVH dom0 always is: the lab's IOMMU is AMD's."""
     return pvh or not hardware()
+
+
+def is_pvh(name):
+    """Whether a boot's dom0 is a PVH one."""
+    return name.split("-")[0] == "pvh"
 
 
 def accel(pvh=False):
@@ -109,7 +115,7 @@ class Boot:
         """qemu: the QEMU version of the device model; "" is the default one. system: the name
         of the lab's system and of its folder in build/; "" is build/ itself."""
         self.name, self.image, self.cases, self.say = name, image, list(cases), say
-        self.kvm, self.pvh, self.qemu = name.endswith("kvm"), name == "pvh", qemu
+        self.kvm, self.pvh, self.qemu = name.endswith("kvm"), is_pvh(name), qemu
         self.system = system
         self.xen = patched_xen() if name == "patched" else f"{image}/xen"
         self.label = name + suffix(qemu) + suffix(system)
@@ -149,7 +155,8 @@ class Boot:
 
     def files(self):
         tools = [f"{BUILD}/tools/{name}"
-                 for name in ("peek", "grantcheck", "guestcheck", "grantfuzz", "canary",
+                 for name in ("peek", "grantcheck", "guestcheck", "gntdevcheck", "grantfuzz",
+                              "canary",
                               "vktool", "uncached.so", "xen-hostmem-check", "vkmemory",
                               "xen-hostmem-report", "bootsector.bin")]
         plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []

@@ -27,7 +27,8 @@ import cases  # noqa: E402
 from lab import CASES  # noqa: E402
 
 BOOTS = {"module": "provider 'module'", "debug": "provider 'module', the kernel checks itself",
-         "pvh": "PVH dom0", "gntdev": "provider 'gntdev'"}
+         "pvh": "PVH dom0", "gntdev": "provider 'gntdev'", "series": "our series for gntdev",
+         "pvh-series": "our series for gntdev, PVH dom0"}
 # Only if they are named: they need the image that packaging/lab.sh makes, and a hypervisor
 # that the user has built.
 NAMED = {"packages": "the Debian packages", "patched": "a Xen with our patches"}
@@ -93,7 +94,7 @@ def main():
         version = f"{arguments.system} system, " if arguments.system else ""
         version += f"QEMU {qemu}, " if qemu else ""
         print(f"==> lab: booting Xen, cases to run: {len(wanted)}, {version}{TITLES[name]} "
-              f"on {boot.accel(name == 'pvh')} …", flush=True)
+              f"on {boot.accel(boot.is_pvh(name))} …", flush=True)
         results += boot.Boot(name, image, wanted, say, qemu, arguments.system).run()
     if not results:
         boots = {b for c in cases_chosen for b in c.boots}

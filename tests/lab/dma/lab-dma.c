@@ -100,9 +100,9 @@ static int lab_dma_page(struct block_device *bdev, struct page *page,
 
 static int lab_dma_disk(struct lab_dma *dma, struct lab_dma_disk *disk)
 {
-	struct scatterlist *sg;
+	struct sg_page_iter at;
 	struct file *file;
-	int err = 0, i;
+	int err = 0;
 
 	if (!dma->dmabuf)
 		return -EINVAL;
@@ -112,9 +112,10 @@ static int lab_dma_disk(struct lab_dma *dma, struct lab_dma_disk *disk)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	disk->pages = 0;
-	for_each_sgtable_sg(dma->sgt, sg, i) {
-		err = lab_dma_page(file_bdev(file), sg_page(sg),
-				   (sector_t)i << (PAGE_SHIFT - SECTOR_SHIFT),
+	for_each_sgtable_page(dma->sgt, &at, 0) {
+		err = lab_dma_page(file_bdev(file), sg_page_iter_page(&at),
+				   (sector_t)disk->pages <<
+					(PAGE_SHIFT - SECTOR_SHIFT),
 				   disk->read);
 		if (err)
 			break;

@@ -3,7 +3,8 @@
  * canary PROVIDER EXPORTER DOMID ROUNDS PAGES: grant buffers to a guest that
  * keeps them mapped, release them nevertheless, and use the memory for others
  *
- * PROVIDER: module (/dev/xen/dmabuf-grant) or gntdev. EXPORTER: udmabuf, pool
+ * PROVIDER: module (/dev/xen/dmabuf-grant), gntdev, or gntdev-v2, which is the calls
+ * that our series adds to gntdev. EXPORTER: udmabuf, pool
  * (/dev/lab-dmabuf-pool), ttm (/dev/lab-dmabuf-ttm: write-combined blocks from a
  * pool), or vram (the same, and what is granted is in video memory before). The
  * first line of output is {"mailbox": REFERENCE}, for the program keeper in the
@@ -32,6 +33,7 @@
 #include "../dmabuf-pool/lab-dmabuf-pool.h"
 #include "../dmabuf-ttm/lab-dmabuf-ttm.h"
 #include "canary.h"
+#include "gntdev-series.h"
 #include "hw/xen/interface/dmabuf-grant.h"
 #include "words.h"
 
@@ -46,7 +48,7 @@ struct buffer {
 };
 
 static struct canary_mailbox *box;
-static bool module;
+static bool module, v2;
 static const struct kind *kind;
 static int exporter, provider;
 static uint32_t domid, nr_pages;
@@ -220,10 +222,34 @@ static uint64_t import_by_gntdev(int device, int fd, uint32_t pages,
     return fd;
 }
 
+static uint64_t import_by_gntdev_v2(int device, int fd, uint32_t pages,
+                                    uint32_t *refs)
+{
+    struct ioctl_gntdev_dmabuf_imp_to_refs_v2 op = {
+        .fd = fd, .count = pages, .domid = domid, .refs = (uintptr_t)refs,
+    };
+
+    if (ioctl(device, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2, &op)) {
+        die("importing by gntdev-v2: %s", strerror(errno));
+    }
+    return op.handle;
+}
+
 static uint64_t import(int device, int fd, uint32_t pages, uint32_t *refs)
 {
     return module ? import_by_module(device, fd, pages, refs)
-                  : import_by_gntdev(device, fd, pages, refs);
+           : v2 ? import_by_gntdev_v2(device, fd, pages, refs)
+                : import_by_gntdev(device, fd, pages, refs);
+}
+
+static bool release_v2(int device, uint64_t handle)
+{
+    struct ioctl_gntdev_dmabuf_imp_release_v2 op = { .handle = handle };
+
+    if (ioctl(device, IOCTL_GNTDEV_DMABUF_IMP_RELEASE_V2, &op)) {
+        die("releasing by gntdev-v2: %s", strerror(errno));
+    }
+    return op.busy;
 }
 
 /* Returns whether the provider says that pages are mapped. */
@@ -232,6 +258,9 @@ static bool release(int device, uint64_t handle)
     struct xen_dmabuf_grant_release op = { .handle = handle };
     struct ioctl_gntdev_dmabuf_imp_release gntdev_op = { .fd = handle };
 
+    if (v2) {
+        return release_v2(device, handle);
+    }
     if (module ? ioctl(device, XEN_DMABUF_GRANT_RELEASE, &op)
                : ioctl(device, IOCTL_GNTDEV_DMABUF_IMP_RELEASE, &gntdev_op)) {
         die("releasing: %s", strerror(errno));
@@ -321,9 +350,10 @@ int main(int argc, char **argv)
     double start;
 
     if (argc != 6) {
-        die("usage: canary module|gntdev EXPORTER DOMID ROUNDS PAGES");
+        die("usage: canary module|gntdev|gntdev-v2 EXPORTER DOMID ROUNDS PAGES");
     }
     module = !strcmp(argv[1], "module");
+    v2 = !strcmp(argv[1], "gntdev-v2");
     kind = find_kind(argv[2]);
     domid = strtoul(argv[3], NULL, 10);
     rounds = strtoull(argv[4], NULL, 10);

@@ -240,6 +240,27 @@ static void fill_memfd(int fd, uint32_t pages)
     drop_map(words);
 }
 
+/* Filled; its segments have offsets of more than a page. */
+static int make_huge_buffer(uint32_t pages)
+{
+    uint64_t bytes = (uint64_t)pages * PAGE;
+    int memfd = memfd_create("grantcheck", MFD_ALLOW_SEALING | MFD_HUGETLB);
+
+    if (memfd < 0) {
+        skip("no huge pages here: %s", strerror(errno));
+    }
+    keep_fd(memfd, "memfd");
+    if (ftruncate(memfd, bytes) < 0 ||
+        fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK) < 0) {
+        skip("huge memfd: %s", strerror(errno));
+    }
+    if (fallocate(memfd, 0, 0, bytes) < 0) {
+        skip("no huge page free (vm.nr_hugepages): %s", strerror(errno));
+    }
+    fill_memfd(memfd, pages);
+    return wrap_memfd(memfd, bytes);
+}
+
 /* The device. */
 
 struct import {
