@@ -39,11 +39,19 @@ static void stock_export(void)
     }
 }
 
+/*
+ * Afterwards the kernel counts one free reference more than there is. So this
+ * is not done in a boot whose other cases use up all references.
+ */
 static void stock_count(void)
 {
     uint32_t pages = 65536, *refs = keep_mem(pages, sizeof(*refs));
-    int is = try_import_v1(open_gntdev(), make_udmabuf(pages), pages, refs);
+    int is;
 
+    if (!is_pv()) {
+        skip("only in a PV domain");
+    }
+    is = try_import_v1(open_gntdev(), make_udmabuf(pages), pages, refs);
     if (is != -ENOSPC) {
         fail("IMP_TO_REFS of %u pages: %s", pages,
              is < 0 ? strerror(-is) : "worked");
