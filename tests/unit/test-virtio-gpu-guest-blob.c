@@ -276,12 +276,12 @@ static void begin(bool xen)
     t.res.blob_size = SIZE;
 }
 
-static bool show(unsigned head, uint32_t offset)
+static bool show_part(unsigned head, uint32_t offset, uint32_t width)
 {
-    struct virtio_gpu_rect r = { .width = WIDTH, .height = HEIGHT / 2 };
+    struct virtio_gpu_rect r = { .width = width, .height = HEIGHT / 2 };
     struct virtio_gpu_framebuffer fb = {
         .format = 32,
-        .width = WIDTH,
+        .width = width,
         .height = HEIGHT / 2,
         .stride = STRIDE,
         .offset = offset,
@@ -292,6 +292,11 @@ static bool show(unsigned head, uint32_t offset)
 
     g_assert(shown == !error);
     return shown;
+}
+
+static bool show(unsigned head, uint32_t offset)
+{
+    return show_part(head, offset, WIDTH);
 }
 
 static bool flush(void)
@@ -436,6 +441,46 @@ static void test_copied(void)
     }
 }
 
+/* G6: of the last line, no more than the picture has is in the blob. */
+static void test_last_line(void)
+{
+    begin(true);
+    t.one_piece = false;
+    g_assert_true(virtio_gpu_guest_blob_init(&t.gpu, &t.res));
+    g_assert_true(show_part(0, SIZE / 2 + STRIDE / 2, WIDTH / 2));
+    t.ram[SIZE / 2 + STRIDE / 2] = 3;
+    g_assert_false(flush());
+    g_assert_cmpuint(*t.console[0].surface->image->bits & 0xff, ==, 3);
+    g_assert_false(show_part(0, SIZE / 2 + STRIDE / 2 + 4, WIDTH / 2));
+    end();
+}
+
+/* G5: a copy for which nothing is left */
+static void test_limit(void)
+{
+    for (unsigned used = 0; used < 2; used++) {
+        begin(true);
+        t.one_piece = false;
+        t.gpu.conf_max_hostmem = SIZE - 1 + used;
+        t.gpu.hostmem = used;
+        g_assert_false(virtio_gpu_guest_blob_init(&t.gpu, &t.res));
+        g_assert_nonnull(strstr(t.log, "max_hostmem leaves"));
+        g_assert_null(t.res.blob);
+        g_assert_null(t.res.guest_memory);
+        g_assert_cmpuint(t.gpu.hostmem, ==, used);
+    }
+}
+
+/* A picture must not be read where there is no memory. */
+static void test_smaller(void)
+{
+    begin(true);
+    t.iov.iov_len = SIZE - 1;
+    g_assert_false(virtio_gpu_guest_blob_init(&t.gpu, &t.res));
+    g_assert_null(t.res.blob);
+    g_assert_cmpuint(t.live, ==, 0);
+}
+
 /* G1: without Xen, udmabuf does all of it, as before. */
 static void test_udmabuf(void)
 {
@@ -470,6 +515,9 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-blob/gl", test_gl);
     g_test_add_func("/guest-blob/refused", test_refused);
     g_test_add_func("/guest-blob/copied", test_copied);
+    g_test_add_func("/guest-blob/last-line", test_last_line);
+    g_test_add_func("/guest-blob/limit", test_limit);
+    g_test_add_func("/guest-blob/smaller", test_smaller);
     g_test_add_func("/guest-blob/udmabuf", test_udmabuf);
     g_test_add_func("/guest-blob/outside", test_outside);
     return g_test_run();
