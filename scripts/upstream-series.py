@@ -26,7 +26,7 @@ MARKS = {"qemu": "qapi/qapi-schema.json", "xen": "xen/include/public/xen.h",
 OVERLAY = ("hw/", "include/", "qapi/", "tests/qtest/", "tests/unit/", "util/")
 # Each file here has to be in a manifest.
 CLAIMED = {"qemu": OVERLAY + ("docs/",), "xen": (), "libvirt": (),
-           "linux": ("dom0/linux/", "guest/linux/")}
+           "linux": ("dom0/linux/", "dom0/guest-dmabuf/", "guest/linux/")}
 
 
 class Error(Exception):
@@ -211,7 +211,7 @@ class Tree:
         self.known |= {"LINUX_VERSION_CODE": tuple(map(int, numbers)),
                        "KERNEL_VERSION": lambda *version: version}
         # What Kbuild looks for in the tree's headers
-        for kbuild in ("dom0/linux/Kbuild", "guest/linux/Kbuild"):
+        for kbuild in (folder + "Kbuild" for folder in CLAIMED["linux"]):
             for header, regex, name in re.findall(
                     r"^ccflags-\$\(call have,(.*?),(.*)\)\s*\\?\s*\+= -D(\w+)", read(TOP, kbuild), re.M):
                 self.known[name] = re.search(regex, read(self.path, "include", header)) and 1

@@ -19,14 +19,14 @@
 #endif
 
 /* From 6.3 on the flags are not written directly. */
+#ifdef GUEST_DMABUF_HAVE_FLAGS_MOD
+#define guest_dmabuf_flags_mod	vm_flags_mod
+#else
 static inline void guest_dmabuf_flags_mod(struct vm_area_struct *vma,
 					  vm_flags_t set, vm_flags_t clear)
 {
-#ifdef GUEST_DMABUF_HAVE_FLAGS_MOD
-	vm_flags_mod(vma, set, clear);
-#else
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
-#endif
 }
+#endif
 
 #endif /* GUEST_DMABUF_COMPAT_H */
