@@ -36,20 +36,23 @@ module /src/tests/lab/dma lab-dma
 
 module /src/tests/lab/dom0/leaky lab-leaky
 
-# A copy of the module in which calls fail; see faults.h.
+# faults SOURCE NAME HEADER: a copy of a module in which calls fail; see faults.h
 faults()
 {
-    copy=$out/xen-dmabuf-grant-faults
+    source=$1 name=$2 header=$3
+    copy=$out/$name-faults
     mkdir -p "$copy"
-    cp -p /src/dom0/linux/*.[ch] /src/tests/lab/dom0/faults/*.[ch] "$copy/"
-    cat /src/dom0/linux/Kbuild - >"$copy/Kbuild" <<'KBUILD'
-xen-dmabuf-grant-y += faults.o
-ccflags-y += -include $(src)/faults.h
+    cp -p "$source"/*.[ch] /src/tests/lab/dom0/faults/*.[ch] "$copy/"
+    cat "$source/Kbuild" - >"$copy/Kbuild" <<KBUILD
+$name-y += faults.o
+ccflags-y += -include \$(src)/$header
 KBUILD
     make -C "/lib/modules/$kver/build" M="$copy" modules
-    cp "$copy/xen-dmabuf-grant.ko" "$out/xen-dmabuf-grant-faults.ko"
+    cp "$copy/$name.ko" "$out/$name-faults.ko"
 }
-faults
+
+faults /src/dom0/linux xen-dmabuf-grant dmabuf-grant-faults.h
+faults /src/dom0/guest-dmabuf xen-guest-dmabuf guest-dmabuf-faults.h
 
 source=/usr/src/linux-source-$(echo "$kver" | cut -d. -f1,2).tar.xz
 

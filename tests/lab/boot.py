@@ -54,6 +54,8 @@ DEBUG_LINE = " slub_debug=FZPU page_poison=1 kfence.sample_interval=20"
 # Xen's dom0 has one of the three CPUs to itself, and so has KVM's host.
 KVM_LINE = DOM0_LINE + " console=ttyS0 isolcpus=1,2"
 
+# Boots that compare with Debian's QEMU, unmodified
+PLAIN = ("bench", "bench-pvh")
 # Boots whose gntdev is a rebuilt one, with dma-buf calls. Only a PVH dom0 has large folios,
 # for which Linux' own would overrun memory; with our fix, a fault of QEMU's fails a case.
 GNTDEV = {"gntdev": "xen-gntdev", "pvh": "xen-gntdev-fixed",
@@ -74,7 +76,7 @@ def software(pvh=False):
 
 def is_pvh(name):
     """Whether a boot's dom0 is a PVH one."""
-    return name.split("-")[0] == "pvh"
+    return "pvh" in name.split("-")
 
 
 def accel(pvh=False):
@@ -159,10 +161,11 @@ class Boot:
                               "canary",
                               "vktool", "uncached.so", "xen-hostmem-check", "vkmemory",
                               "xen-hostmem-report", "bootsector.bin")]
-        plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name == "bench" else []
+        plain = [f"{BUILD}/lab/qemu-system-x86_64-plain"] if self.name in PLAIN else []
         modules = [f"{BUILD}/modules/{name}.ko"
                    for name in ("xen-dmabuf-grant", "xen-dmabuf-grant-faults",
-                                "xen-guest-dmabuf", "lab-dmabuf-pool", "lab-dmabuf-ttm",
+                                "xen-guest-dmabuf", "xen-guest-dmabuf-faults",
+                                "lab-dmabuf-pool", "lab-dmabuf-ttm",
                                 "lab-leaky", "lab-dma")]
         return [*tools, *plain, *modules,
                 f"{HERE}/dom0/uncached.json", f"{BUILD}/tools/dbusview",

@@ -19,6 +19,8 @@
  *   map            map it once more; the new mapping is the one that is used
  *   attach         map it for a device
  *   write, read    write it to the disk, read it from there
+ *   times N        make, use and close N buffers; the time of each step in us:
+ *                  median, least, most
  *
  * Requires root, debugfs on /sys/kernel/debug, and the modules
  * xen-guest-dmabuf and lab-dma.
@@ -866,6 +868,136 @@ static void request_wild(void)
     }
 }
 
+/* Cases: calls of the module that fail, in the copy of it that can do that. */
+
+enum { FEW = 40 };              /* more than the module handles at once */
+
+static void need_faults(void)
+{
+    if (read_long(PARAMETERS "fail_nth") < 0) {
+        skip("this module is not the one with faults");
+    }
+    write_long(PARAMETERS "fail_task", getpid());
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int number)
+{
+    siglongjmp(bus_error, number);
+}
+
+/* What a fault cannot fill in is a SIGBUS. */
+static bool can_read(const uint64_t *at, const struct pages *of, uint32_t nr)
+{
+    bool readable = !sigsetjmp(bus_error, 1);
+
+    if (readable) {
+        expect_words(at, of, 0, nr, "what is mapped");
+    }
+    return readable;
+}
+
+/* Mapped, and moved, so that its entries come back by faults */
+static bool maps_and_moves(int fd, const struct pages *of)
+{
+    char *to = mmap(NULL, FEW * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1, 0);
+    char *at = mmap(NULL, FEW * PAGE, RW, MAP_SHARED, fd, 0);
+    bool fine = at != MAP_FAILED && can_read((void *)at, of, FEW);
+
+    if (at != MAP_FAILED &&
+        mremap(at, FEW * PAGE, FEW * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+        MAP_FAILED) {
+        munmap(at, FEW * PAGE);
+        fine = false;
+    }
+    fine = fine && can_read((void *)to, of, FEW);
+    munmap(to, FEW * PAGE);
+    return fine;
+}
+
+/* What a device model and its clients do; false if any of it fails. */
+static bool whole_life(const struct pages *of)
+{
+    struct xen_guest_dmabuf_create req = {
+        .domid = domid, .flags = WRITE, .nr_pages = FEW,
+        .list = (uintptr_t)list_of(of->request, of->entry, FEW),
+    };
+    int dev = open(XEN_GUEST_DMABUF_PATH, O_RDWR | O_CLOEXEC), fd = -1;
+    struct lab_dma_map map;
+    bool fine = dev >= 0 && restrict_to(dev, domid, 0) == 0;
+    int device;
+
+    if (fine) {
+        fd = try_create(dev, of->request, &req);
+        fine = fd >= 0 && maps_and_moves(fd, of);
+    }
+    if (fine) {
+        device = try_attach(fd, 64, true, &map);
+        fine = device >= 0;
+        close(device);
+    }
+    close(fd);
+    close(dev);
+    drop_mem((void *)(uintptr_t)req.list);
+    return fine;
+}
+
+/*
+ * Until there is no further call to fail. When a page is mapped by a fault and
+ * there is no memory for it, Linux tries again: in a PV domain two calls can
+ * fail, which are a list for Xen and Xen's own, elsewhere one.
+ */
+static void each_call_fails(const struct pages *of)
+{
+    long again = (is_pv() ? 2 : 1) * FEW;
+    struct counters before = read_counters();
+    struct sigaction action = { .sa_handler = on_bus_error }, old;
+    long left, nth = 0, failures = 0;
+
+    need_faults();
+    sigaction(SIGBUS, &action, &old);
+    do {
+        write_long(PARAMETERS "fail_nth", ++nth);
+        failures += !whole_life(of);
+        left = read_long(PARAMETERS "fail_nth");
+        write_long(PARAMETERS "fail_nth", 0);
+        expect_counters(before, "after a fault");
+        if (!whole_life(of)) {
+            fail("after fault %ld the device does not work", nth);
+        }
+    } while (left == 0 && nth < 1000);
+    sigaction(SIGBUS, &old, NULL);
+    /* All others end in an error, but for the round that had no fault. */
+    if (failures < 20 || failures != nth - 1 - again) {
+        fail("of %ld calls %ld failed visibly", nth - 1, failures);
+    }
+}
+
+static void each_call_fails_frames(void) { each_call_fails(&frames); }
+static void each_call_fails_grants(void) { each_call_fails(&grants); }
+
+/* Pages that Xen does not unmap are nobody's any more, and are counted. */
+static void release_fails(const struct pages *of)
+{
+    struct counters wanted = read_counters();
+
+    need_faults();
+    write_long(PARAMETERS "fail_release", 1);
+    close(create_some(of, 0, FEW, WRITE));
+    wanted.of[LOST] += FEW;
+    expect_counters(wanted, "after a release that failed");
+    write_long(PARAMETERS "fail_release", 0);
+    if (!whole_life(of)) {
+        fail("afterwards the device does not work");
+    }
+    expect_counters(wanted, "after the next one");
+}
+
+static void release_fails_frames(void) { release_fails(&frames); }
+static void release_fails_grants(void) { release_fails(&grants); }
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -913,6 +1045,10 @@ static const struct {
     { "device: grants to a disk and back", disk_grants },
     { "request: not writable", request_unwritable },
     { "request: wild", request_wild },
+    { "fault: each call, frames", each_call_fails_frames },
+    { "fault: each call, grants", each_call_fails_grants },
+    { "fault: a release, frames", release_fails_frames },
+    { "fault: a release, grants", release_fails_grants },
 };
 
 /* Runner. */
@@ -944,6 +1080,11 @@ static void run_case(const char *name, void (*run)(void),
         }
     }
     clean_up();
+    if (read_long(PARAMETERS "fail_nth") >= 0) {
+        write_long(PARAMETERS "fail_nth", 0);
+        write_long(PARAMETERS "fail_release", 0);
+        before.of[LOST] = read_counters().of[LOST];     /* on purpose */
+    }
     if (!settles_to(before)) {
         outcome = FAILED;
         snprintf(why + strlen(why), sizeof(why) - strlen(why),
@@ -976,12 +1117,89 @@ static void run_cases(const char *only)
 
 /* --hold */
 
+enum { MAKE, MAP, TOUCH, UNMAP, ATTACH, DETACH, CLOSE, STEPS };
+enum { MOST_ROUNDS = 100 };
+
+static double now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* What one buffer takes from its creation to its end; the end of each step */
+static void one_life(const struct pages *of, double end[STEPS])
+{
+    struct lab_dma_map map;
+    volatile uint64_t *at;
+    int fd, device;
+
+    fd = create(of, WRITE);
+    end[MAKE] = now_us();
+    at = map_some(fd, 0, of->nr, PROT_READ);
+    end[MAP] = now_us();
+    for (uint32_t i = 0; i < of->nr; i++) {
+        (void)at[(size_t)i * WORDS_PER_PAGE];
+    }
+    end[TOUCH] = now_us();
+    drop_map((void *)at);
+    end[UNMAP] = now_us();
+    device = try_attach(fd, 64, true, &map);
+    end[ATTACH] = now_us();
+    if (device < 0) {
+        fail("attach: %s", strerror(-device));
+    }
+    close(device);
+    end[DETACH] = now_us();
+    drop_fd(fd);
+    end[CLOSE] = now_us();
+}
+
+static void hold_times(const struct pages *of, unsigned rounds)
+{
+    static const char *const names[STEPS] = {
+        "make", "map", "touch", "unmap", "attach", "detach", "close",
+    };
+    static double took[STEPS][MOST_ROUNDS];
+
+    for (unsigned n = 0; n < rounds; n++) {
+        double end[STEPS], from = now_us();
+
+        one_life(of, end);
+        for (int i = 0; i < STEPS; i++) {
+            took[i][n] = end[i] - from;
+            from = end[i];
+        }
+    }
+    printf("{\"pages\": %u, \"rounds\": %u", of->nr, rounds);
+    for (int i = 0; i < STEPS; i++) {
+        qsort(took[i], rounds, sizeof(double), by_value);
+        printf(", \"%s\": [%.0f, %.0f, %.0f]", names[i], took[i][rounds / 2],
+               took[i][0], took[i][rounds - 1]);
+    }
+    printf("}\n");
+}
+
 static void hold_answer(const char *line, const struct pages *of, int fd,
                         uint64_t **at, int *device)
 {
     struct lab_dma_map map;
+    unsigned rounds;
     uint64_t seed;
 
+    if (sscanf(line, "times %u", &rounds) == 1 && rounds &&
+        rounds <= MOST_ROUNDS) {
+        hold_times(of, rounds);
+        return;
+    }
     if (sscanf(line, "check %" SCNu64, &seed) == 1) {
         printf("%zu\n", wrong_words(*at, seed, 0, of->nr));
         return;

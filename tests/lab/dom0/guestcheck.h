@@ -82,7 +82,7 @@ static void expect_counters(struct counters wanted, const char *when)
     }
 }
 
-static void need_pv(void)
+static bool is_pv(void)
 {
     char type[8] = "";
     FILE *file = fopen("/sys/hypervisor/guest_type", "r");
@@ -93,7 +93,12 @@ static void need_pv(void)
         }
         fclose(file);
     }
-    if (strcmp(type, "PV\n") != 0) {
+    return strcmp(type, "PV\n") == 0;
+}
+
+static void need_pv(void)
+{
+    if (!is_pv()) {
         skip("only in a PV domain");
     }
 }

@@ -2,11 +2,7 @@
 /*
  * Faults for xen-dmabuf-grant, built into a copy of the module that only the
  * lab loads: each call below fails when its turn comes. The compiler includes
- * this file before each file of the module.
- *
- * Parameters: fail_nth is the number of calls until one fails (0: none does),
- * fail_task the only task whose calls count (0: any), refuse_task a task for
- * which all memory is somebody else's.
+ * this file before each file of the module. See faults.h.
  */
 #ifndef DMABUF_GRANT_FAULTS_H
 #define DMABUF_GRANT_FAULTS_H
@@ -19,10 +15,7 @@
 #include <linux/xarray.h>
 #include <xen/grant_table.h>
 
-bool dmabuf_grant_fault(void);
-bool dmabuf_grant_fault_refuses(void);
-
-#define FAULT(result, call) (dmabuf_grant_fault() ? (result) : (call))
+#include "faults.h"
 
 #undef kzalloc
 #define kzalloc(...) FAULT(NULL, kzalloc_noprof(__VA_ARGS__))
@@ -43,7 +36,7 @@ bool dmabuf_grant_fault_refuses(void);
 #define folio_try_get(...) FAULT(false, folio_try_get(__VA_ARGS__))
 #define copy_from_user(...) FAULT(1ul, copy_from_user(__VA_ARGS__))
 #define copy_to_user(...) FAULT(1ul, copy_to_user(__VA_ARGS__))
-#define PageReserved(page) (dmabuf_grant_fault_refuses() || PageReserved(page))
+#define PageReserved(page) (lab_fault_refuses() || PageReserved(page))
 
 /* The module's own, after what is included above */
 #undef pr_fmt

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults for xen-dmabuf-grant; see faults.h
+ * Calls that fail in a copy of one of our modules; see faults.h
  */
 #include <linux/atomic.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
+
+#include "faults.h"
 
 static atomic_t fail_nth = ATOMIC_INIT(0);
 
@@ -32,8 +34,10 @@ static int fail_task;
 module_param(fail_task, int, 0600);
 static int refuse_task;
 module_param(refuse_task, int, 0600);
+static int fail_release;
+module_param(fail_release, int, 0600);
 
-bool dmabuf_grant_fault(void)
+bool lab_fault(void)
 {
 	int task = READ_ONCE(fail_task);
 
@@ -42,7 +46,12 @@ bool dmabuf_grant_fault(void)
 	return atomic_dec_if_positive(&fail_nth) == 0;
 }
 
-bool dmabuf_grant_fault_refuses(void)
+bool lab_fault_refuses(void)
 {
 	return READ_ONCE(refuse_task) == task_pid_nr(current);
+}
+
+bool lab_fault_releases(void)
+{
+	return READ_ONCE(fail_release);
 }
