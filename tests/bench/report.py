@@ -122,6 +122,45 @@ def frames(xen, kvm):
             for program, row in guests.items()]
 
 
+def spread(values):
+    values = sorted(values)
+    return {"median": round(median(values), 3), "low": round(values[0], 3),
+            "high": round(values[-1], 3)}
+
+
+def shown_rows(title, rounds):
+    """What each kind of GPU takes for a frame, and how many times as much CPU time without a
+    blob, in pairs of the same round"""
+    rows = []
+    for kind, done in rounds[0].items():
+        for what in done:
+            mine = [r[kind][what] for r in rounds]
+            row = {"measured": title, "kind": kind, "what": what,
+                   **{key: spread([m[key] for m in mine]) for key in ("fps", "cpu_ms")}}
+            if kind != "on":
+                row["times_on"] = spread([r[kind][what]["cpu_ms"] / r["on"][what]["cpu_ms"]
+                                          for r in rounds if what in r["on"]])
+            rows.append(row)
+    return rows
+
+
+def shown(data):
+    """Frames of a plain virtio-gpu, as one host showed them"""
+    client = data["bench-shown-client"]
+    return {"rows": shown_rows("no client", data["bench-shown"]["rounds"]) +
+            shown_rows("client, sent", client["sent"]) +
+            shown_rows("client, dma-buf", client["dmabuf"]) +
+            shown_rows("weston", data["bench-shown-weston"]["rounds"]),
+            "octets_copied": data["bench-shown"]["octets"],
+            "dmabuf_us": data["bench-guest-dmabuf"]}
+
+
+def all_measured(side):
+    """Whether this host was measured: that of a PVH dom0 may be missing."""
+    return all(side.get(name) for name in ("bench-shown", "bench-shown-client",
+                                           "bench-shown-weston", "bench-guest-dmabuf"))
+
+
 def of_size(rows, size):
     return next(r for r in rows if r["bytes"] == size)
 
@@ -187,6 +226,8 @@ def make_report():
         "steps": xen["bench-steps"]["sizes"],
         "frames": frames(xen, kvm),
         "grants": xen["bench-grants"]["grants"],
+        "shown": {side: shown(lab[side]) for side in ("xen", "pvh")
+                  if all_measured(lab.get(side, {}))},
         "instructions": load("instructions.json"),
     }
     report["goals"] = goals(report, xen, kvm)
@@ -275,6 +316,22 @@ def call_table(calls):
                 " ".join(f"{calls[side][where][n]:12.1f}" for n in names)
 
 
+def shown_table(by_side):
+    for side, found in by_side.items():
+        yield f"frames of a plain virtio-gpu, {'PVH dom0' if side == 'pvh' else 'PV dom0'}: " \
+            "medians of rounds [lowest, highest]"
+        yield f"{'':16} {'':6} {'':20} {'frames a second':26} {'QEMU, CPU ms a frame':22} " \
+            "relative to blob=on"
+        for r in found["rows"]:
+            yield f"{r['measured']:16} {r['kind']:6} {r['what']:20} {ratio(r['fps']):26} " \
+                f"{ratio(r['cpu_ms']):22} " + (ratio(r["times_on"]) if "times_on" in r else "")
+        yield "octets that QEMU copies for a frame: " + "; ".join(
+            f"{kind} {octets:,}" for kind, octets in found["octets_copied"].items())
+        for kind, times in found["dmabuf_us"].items():
+            yield f"a dma-buf of {times['pages']} pages by {kind}, in us: " + ", ".join(
+                f"{step} {us[0]:,}" for step, us in times.items() if isinstance(us, list))
+
+
 def goal_table(rows):
     yield "goals"
     for g in rows:
@@ -317,7 +374,7 @@ def main():
         json.dump(report, f, indent=1)
     tables = (speed_table(report["speed"]), latency_table(report["latency"]),
               step_table(report["steps"]), frame_table(report["frames"]),
-              call_table(report["calls"]),
+              shown_table(report["shown"]), call_table(report["calls"]),
               goal_table(report["goals"]))
     text = "\n".join("\n".join(table) + "\n" for table in tables)
     with open(os.path.join(OUT, "report.txt"), "w", encoding="utf-8") as f:

@@ -15,9 +15,11 @@ import boot  # noqa: E402
 from main import chosen, say  # noqa: E402
 
 OUT = os.path.join(boot.BUILD, "bench")
-BOOTS = ("bench", "bench-kvm")
+# Xen with a PV dom0, Linux with KVM, Xen with a PVH dom0
+BOOTS = ("bench", "bench-kvm", "bench-pvh")
 ROUND_BOOTS = ("bench-frames", "bench-frames-kvm")
 ROUNDS = 3
+HOSTS = {"kvm": "Linux with KVM", "xen": "Xen", "pvh": "Xen, PVH dom0"}
 
 
 def earlier():
@@ -29,15 +31,17 @@ def earlier():
 
 
 def measure(name, image, wanted, note=""):
-    """Run these cases in one boot; return the host ("kvm" or "xen"), versions, results."""
+    """Run these cases in one boot; return the host ("kvm", "xen" or, of a PVH dom0, "pvh"),
+    versions, results."""
     machine = boot.Boot(name, image, wanted, say)
-    print(f"==> lab: {'Linux with KVM' if machine.kvm else 'Xen'} on {boot.accel()}{note}, "
+    side = "kvm" if machine.kvm else "pvh" if machine.pvh else "xen"
+    print(f"==> lab: {HOSTS[side]} on {boot.accel(machine.pvh)}{note}, "
           f"measurements: {len(wanted)} …", flush=True)
     results = machine.run()
     for r in results:
         if r["result"] != "pass":
             print(f"error: not measured: {name}/{r['name']}: {r['reason']}", file=sys.stderr)
-    return "kvm" if machine.kvm else "xen", machine.info, results
+    return side, machine.info, results
 
 
 class Data:

@@ -87,9 +87,9 @@ class Lab:
             unload_driver(self._guest)
         return self._guest
 
-    def another_guest(self, **options):
-        """A second guest beside that of guest(); neither is reused by the next case."""
-        other = self.make(name="other", cpu=2, **options).create()
+    def another_guest(self, name="other", cpu=2, **options):
+        """A guest beside that of guest(); neither is reused by the next case."""
+        other = self.make(name=name, cpu=cpu, **options).create()
         self._options = None
         return other
 

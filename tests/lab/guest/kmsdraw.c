@@ -7,8 +7,10 @@
  *   draw SEED         draw a picture and have it shown
  *   silent SEED       draw a picture without telling the device
  *   dirty             tell the device
- *   frames N          draw and show N pictures; how long that took
+ *   frames N          draw a line N times, each time having all of the picture
+ *                     shown; how long that took
  *   flips N           the same with two buffers, in turn
+ *   pictures N        as frames, but all of the picture is drawn
  *   mode WIDTH        show a new buffer of another mode
  *   cursor SEED       show a cursor
  *   quit
@@ -261,31 +263,33 @@ static void set_mode(unsigned int width)
     describe();
 }
 
-/* Only a part is drawn, so that what the device does counts. */
-static void touch(struct buffer *b, unsigned int n)
+enum way { FRAMES, FLIPS, PICTURES };
+
+/* But for pictures only a part is drawn, so that what the device does counts. */
+static void touch(struct buffer *b, unsigned int n, enum way way)
 {
-    memset(b->pixels, n, b->dumb.pitch);
+    memset(b->pixels, n, way == PICTURES ? b->dumb.size : b->dumb.pitch);
 }
 
-static void run_frames(unsigned int count, int flipping)
+static void run_frames(unsigned int count, enum way way)
 {
     double start;
 
-    if (flipping) {
+    if (way == FLIPS) {
         kms.other = new_buffer(kms.mode.hdisplay, kms.mode.vdisplay);
         add_fb(&kms.other);
     }
     start = now_ms();
     for (unsigned int n = 0; n < count; n++) {
-        if (flipping) {
+        if (way == FLIPS) {
             struct buffer b = kms.shown;
 
-            touch(&kms.other, n);
+            touch(&kms.other, n, way);
             flip(&kms.other);
             kms.shown = kms.other;
             kms.other = b;
         } else {
-            touch(&kms.shown, n);
+            touch(&kms.shown, n, way);
             dirty(&kms.shown);
         }
     }
@@ -327,9 +331,11 @@ static void obey(const char *line)
         dirty(&kms.shown);
         printf("{}\n");
     } else if (!strcmp(word, "frames") && n && n <= MOST_FRAMES) {
-        run_frames(n, 0);
+        run_frames(n, FRAMES);
     } else if (!strcmp(word, "flips") && n && n <= MOST_FRAMES) {
-        run_frames(n, 1);
+        run_frames(n, FLIPS);
+    } else if (!strcmp(word, "pictures") && n && n <= MOST_FRAMES) {
+        run_frames(n, PICTURES);
     } else if (!strcmp(word, "mode")) {
         set_mode(n);
     } else if (!strcmp(word, "cursor")) {

@@ -9,6 +9,7 @@ import zlib
 
 import dom0
 from lab import case
+from scanout import cpu_ms
 from view import View
 
 WIDTH, HEIGHT = 1920, 1080
@@ -59,13 +60,6 @@ def dump_checksum(guest):
     pixels = bytearray(len(rgb) // 3 * 4)
     pixels[0::4], pixels[1::4], pixels[2::4] = rgb[2::3], rgb[1::3], rgb[0::3]
     return zlib.crc32(pixels)
-
-
-def cpu_ms(guest):
-    """CPU time that QEMU has used"""
-    with open(f"/proc/{guest.qemu_pid()}/stat", encoding="ascii") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def frame_mappings(guest):
