@@ -17,6 +17,10 @@ DISPLAY = "egl-headless,rendernode=/dev/dri/renderD128"
 SYSTEM = {"args": ("-drive", "if=none,id=system,file=/dev/vdc,format=raw,readonly=on",
                    "-device", "virtio-blk-pci,drive=system"),
           "cmdline": "xen_emul_unplug=never"}
+# What the kernel calls when the toolstack asks for a reboot: busybox' own asks the first
+# process, which here is a script.
+REBOOT = "rm /bin/reboot; printf '#!/bin/sh\\nexec busybox reboot -f\\n' >/bin/reboot; " \
+    "chmod 755 /bin/reboot"
 
 
 def cpus_of(first, vcpus):

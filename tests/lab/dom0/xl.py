@@ -65,7 +65,10 @@ class XlGuest(Guest):
         """Have the guest reboot itself; xl starts it again as a new domain."""
         old = self.domid
         self.run("(sleep 1; reboot -f) >/dev/null 2>&1 &")
+        self.wait_reborn(old, seconds)
 
+    def wait_reborn(self, old, seconds=150):
+        """Wait until xl has started it again as a new domain, and it accepts commands."""
         def reborn():
             domid = sh(f"xl domid {self.name} 2>/dev/null", check=False).strip()
             return domid if domid.isdigit() and int(domid) != old else None
