@@ -28,8 +28,9 @@ if [ "$(cat "$image/key" 2>/dev/null)" != "$key" ]; then
     mkdir -p "$share/packages/later"
     cp "$DEBS"/*.deb "$share/packages/"
     cp "$DEBS/$LATER"/*.deb "$share/packages/later/"
-    logged image-packages "$IN_BASE" sh packaging/lab-image.sh "/cache/$(basename "$base")" \
-        "/cache/$layer" /src/build/lab/image-packages || die "dom0's disk could not be created"
+    logged image-packages "$IN_BASE" sh packaging/lab-image.sh /src/build/lab/image-packages \
+        "/cache/$(basename "$base")" "/cache/$layer" /src/build/deb/lab ||
+        die "dom0's disk could not be created"
     echo "$key" >"$image/key"
 fi
 logged initrd "$IN_BASE" tests/lab/guest/initrd.sh "/cache/$(basename "$base")" \

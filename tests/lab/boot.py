@@ -170,7 +170,8 @@ class Boot:
         return [*tools, *plain, *modules,
                 f"{HERE}/dom0/uncached.json", f"{BUILD}/tools/dbusview",
                 f"{self.image}/vmlinuz", f"{BUILD}/lab/initrd.gz",
-                f"{TOP}/docs/system/xen-virtio-gpu.rst"]
+                f"{TOP}/docs/system/xen-virtio-gpu.rst",
+                f"{TOP}/docs/system/xen-virtio-gpu-libvirt.xml"]
 
     def kernel(self):
         """Xen with dom0 as its first module, or the same Linux alone."""

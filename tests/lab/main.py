@@ -29,9 +29,11 @@ from lab import CASES  # noqa: E402
 BOOTS = {"module": "provider 'module'", "debug": "provider 'module', the kernel checks itself",
          "pvh": "PVH dom0", "gntdev": "provider 'gntdev'", "series": "our series for gntdev",
          "pvh-series": "our series for gntdev, PVH dom0"}
-# Only if they are named: they need the image that packaging/lab.sh makes, and a hypervisor
-# that the user has built.
-NAMED = {"packages": "the Debian packages", "patched": "a Xen with our patches"}
+# Only if they are named: they need an image of their own, which the script makes, or a
+# hypervisor that the user has built.
+NAMED = {"packages": "the Debian packages",     # packaging/lab.sh
+         "libvirt": "dom0 with libvirt",        # scripts/lab-libvirt.sh
+         "patched": "a Xen with our patches"}
 TITLES = BOOTS | NAMED
 STARTED = int(os.environ.get("XH_START", time.time()))
 
