@@ -26,6 +26,9 @@ make_tree()
         rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' \
             --exclude='.*.cmd' --exclude=__pycache__ "$TOP/$folder" "$tree/"
     done
+    # The programs that measure for xen-hostmem-report are also tests.
+    (cd "$TOP" && rsync -aR --delete tests/lab/common tests/lab/guest/blobtool \
+        tests/lab/guest/die.[ch] "$tree/")
 }
 
 # add_version VERSION: a later entry in the changelog
@@ -43,13 +46,14 @@ add_version()
 }
 
 # The same path in every checkout, so that ccache and debuggers see the same names.
-# CCACHE_NOHASHDIR: see qemu-debian.sh.
+# CCACHE_NOHASHDIR: see qemu-debian.sh. noautodbgsym: no packages with debug symbols, which
+# nothing here uses.
 build_tree()
 {
     mkdir -p /tmp/build/xen-hostmem
     mount --bind "$tree" /tmp/build/xen-hostmem
     (cd /tmp/build/xen-hostmem && CCACHE_NOHASHDIR=1 \
-        DEB_BUILD_OPTIONS="parallel=$jobs" dpkg-buildpackage -b -us -uc "$@")
+        DEB_BUILD_OPTIONS="parallel=$jobs noautodbgsym" dpkg-buildpackage -b -us -uc "$@")
     umount /tmp/build/xen-hostmem
 }
 

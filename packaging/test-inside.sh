@@ -11,8 +11,9 @@ later=$1
 version=$(dpkg-deb -f "$(echo /packages/xen-hostmem-dom0-dkms_*.deb)" Version)
 program=/usr/bin/qemu-system-x86_64-xen-hostmem
 headers=$(basename "$(echo /lib/modules/*)")
-ours="qemu-system-xen-hostmem xen-hostmem-dom0-dkms xen-hostmem-guest-dkms xen-hostmem-tools
-    xen-hostmem-doc"
+ours="qemu-system-xen-hostmem xen-hostmem-dom0-dkms xen-guest-dmabuf-dkms
+    xen-hostmem-guest-dkms xen-hostmem-tools xen-hostmem-doc"
+modules="xen-dmabuf-grant xen-guest-dmabuf xen-hostmem"
 number=0
 failed=0
 
@@ -77,10 +78,10 @@ same()
     diff /tmp/before."$1" /tmp/after."$1"
 }
 
-# modules_are VERSION KERNEL: DKMS has installed both modules, of this version only
+# modules_are VERSION KERNEL: DKMS has installed the modules, of this version only
 modules_are()
 {
-    for module in xen-dmabuf-grant xen-hostmem; do
+    for module in $modules; do
         dkms status -m "$module" -k "$2"
         dkms status -m "$module" | grep -qF "$module/$1, $2, x86_64: installed" || return
         [ "$(dkms status -m "$module" -k "$2" | wc -l)" -eq 1 ] || return
@@ -105,11 +106,11 @@ builds_for_other()
     mkdir -p "/lib/modules/$other" &&
         ln -sfn "$other_folder" "/lib/modules/$other/build" &&
         dkms autoinstall -k "$other" || return
-    for module in xen-dmabuf-grant xen-hostmem; do
+    for module in $modules; do
         dkms status -m "$module" -k "$other" | grep -qF ": installed" || return
+        dkms remove "$module/$version" -k "$other" || return
     done
-    dkms remove "xen-dmabuf-grant/$version" -k "$other" &&
-        dkms remove "xen-hostmem/$version" -k "$other" && rm -rf "/lib/modules/$other"
+    rm -rf "/lib/modules/$other"
 }
 
 lists_device()
@@ -125,8 +126,8 @@ postinst_again()
 no_own_files()
 {
     if ls -d "$program" /usr/src/xen-hostmem-* /usr/src/xen-dmabuf-grant-* \
-        /usr/libexec/xen-hostmem-mtrr /usr/sbin/xen-hostmem-check /var/lib/dkms/xen-* /lib/modules/*/updates/dkms/xen-* \
-        2>/dev/null; then
+        /usr/src/xen-guest-dmabuf-* /usr/libexec/xen-hostmem* /usr/sbin/xen-hostmem-* \
+        /var/lib/dkms/xen-* /lib/modules/*/updates/dkms/xen-* 2>/dev/null; then
         return 1
     fi
     [ -z "$(dkms status)" ]
@@ -157,6 +158,17 @@ check machine sh -c "$program -M help | grep '^xenfv '"
 check "dkms-$headers" modules_are "$version" "$headers"
 check alias sh -c "modinfo -k $headers -F alias xen-hostmem | grep -x xen:hostmem"
 check check-program sh -c "xen-hostmem-check --plan | grep gnttab_max_frames"
+echo '{}' >/tmp/empty.json
+check report-program sh -c "xen-hostmem-report --check /tmp/empty.json 2>&1 |
+    grep 'is no valid report'"
+for helper in blobtool vkmemory; do
+    check "report-$helper" sh -c "! ldd /usr/libexec/xen-hostmem/$helper | grep 'not found'"
+done
+for module in $modules; do
+    name=$module
+    [ "$name" != xen-hostmem ] || continue
+    check "loads-$name" grep -qx "$name" "/usr/lib/modules-load.d/$name.conf"
+done
 check udev-rule udevadm verify --no-summary /usr/lib/udev/rules.d/60-xen-hostmem.rules
 check mtrr-helper sh -c "SYSFS=/nowhere /usr/libexec/xen-hostmem-mtrr | grep 'no virtio GPU'"
 if other_kernel; then
@@ -165,6 +177,7 @@ else
     check "dkms-newest # SKIP make check-fast downloads the headers of that kernel" true
 fi
 check dom0-postinst-again postinst_again xen-hostmem-dom0-dkms
+check dmabuf-postinst-again postinst_again xen-guest-dmabuf-dkms
 check guest-postinst-again postinst_again xen-hostmem-guest-dkms
 
 # shellcheck disable=SC2046 # a list of files

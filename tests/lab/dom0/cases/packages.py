@@ -20,9 +20,10 @@ from lab import CONNECTED, FRONTEND, case, load_driver, unload_driver
 DEBS = "/packages"
 LATER = DEBS + "/later"
 DEVICE_MODEL = "/usr/bin/qemu-system-x86_64-xen-hostmem"
-QEMU, DKMS_DOM0, DKMS_GUEST = \
-    "qemu-system-xen-hostmem", "xen-hostmem-dom0-dkms", "xen-hostmem-guest-dkms"
-IN_DOM0 = QEMU, DKMS_DOM0, "xen-hostmem-tools"
+QEMU, DKMS_DOM0, DKMS_DMABUF, DKMS_GUEST = "qemu-system-xen-hostmem", \
+    "xen-hostmem-dom0-dkms", "xen-guest-dmabuf-dkms", "xen-hostmem-guest-dkms"
+IN_DOM0 = QEMU, DKMS_DOM0, DKMS_DMABUF, "xen-hostmem-tools"
+DOM0_MODULES = "xen-dmabuf-grant", "xen-guest-dmabuf"
 IN_GUEST = DKMS_GUEST, "xen-hostmem-tools"
 UDMABUF_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb"
 COMPILE = 2400          # seconds that DKMS may take on an emulated CPU
@@ -56,11 +57,12 @@ def version_of(folder=DEBS):
     return sh(f"dpkg-deb -f {files_of([QEMU], folder)} Version").strip()
 
 
-def dkms_has(lab, status, module, folder=DEBS):
-    """Check that DKMS has installed the module, in that version alone."""
-    lab.equal(status.strip(),
-              f"{module}/{version_of(folder)}, {os.uname().release}, x86_64: installed",
-              "dkms status")
+def dkms_has(lab, status, modules, folder=DEBS):
+    """Check that DKMS has installed the modules, in that version alone."""
+    version = version_of(folder)
+    lab.equal(sorted(status.strip().splitlines()),
+              sorted(f"{module}/{version}, {os.uname().release}, x86_64: installed"
+                     for module in modules), "dkms status")
 
 
 def run_in_dom0(lab, what, command):
@@ -93,14 +95,17 @@ def uncachable(guest):
 
 @case("packages-dom0", limit=COMPILE, boots=("packages",), slow=True)
 def packages_dom0(lab):
-    """dom0's packages install; DKMS compiles the module and it is loaded at once."""
+    """dom0's packages install; DKMS compiles the modules and they are loaded at once."""
     lab.require(not dom0.have_module(), "the module is loaded before it is installed")
     lab.require(not os.path.exists(DEVICE_MODEL), f"{DEVICE_MODEL} is there already")
     run_in_dom0(lab, "install", f"dpkg -i {files_of(IN_DOM0)}")
     lab.alive()
-    dkms_has(lab, sh("dkms status"), "xen-dmabuf-grant")
+    dkms_has(lab, sh("dkms status"), DOM0_MODULES)
     lab.require(dom0.have_module(), "xen-dmabuf-grant is not loaded: " + sh("dmesg | tail -5"))
-    lab.require(os.path.exists("/dev/xen/dmabuf-grant"), "there is no /dev/xen/dmabuf-grant")
+    for device in "dmabuf-grant", "guest-dmabuf":
+        lab.require(os.path.exists(f"/dev/xen/{device}"), f"there is no /dev/xen/{device}")
+    # The rest of the boot renders in software, where Mesa does not bear it: see the user page.
+    sh("modprobe -r xen-guest-dmabuf")
     with open(UDMABUF_LIMIT, encoding="ascii") as f:
         lab.equal(f.read().strip(), "1024", "udmabuf's limit")
     lab.require(f"xen-hostmem {version_of()}" in sh(f"{DEVICE_MODEL} --version"),
@@ -124,7 +129,7 @@ def install_in_guest(lab, guest):
     lab.require(guest.node(FRONTEND) != CONNECTED, "a driver is connected already")
     lab.require(uncachable(guest), "the firmware left no uncachable MTRR over the window")
     run_in_guest(lab, guest, "install", f"dpkg -i {files_of(IN_GUEST)}")
-    dkms_has(lab, guest.run("installed dkms status"), "xen-hostmem")
+    dkms_has(lab, guest.run("installed dkms status"), ("xen-hostmem",))
     dom0.wait_for(f"udev has loaded the driver (state 4 at {FRONTEND})",
                   lambda: guest.node(FRONTEND) == CONNECTED, 60)
     path = guest.run("installed modinfo -n xen-hostmem").strip()
@@ -159,7 +164,7 @@ def upgrade_in_guest(lab, guest):
     run_in_guest(lab, guest, "upgrade", f"dpkg -i {files_of(IN_GUEST, LATER)}")
     blob.check_both_ways(lab, 313)
     blob.close()
-    dkms_has(lab, guest.run("installed dkms status"), "xen-hostmem", LATER)
+    dkms_has(lab, guest.run("installed dkms status"), ("xen-hostmem",), LATER)
     unload_driver(guest)
     guest.run("installed modprobe xen-hostmem", 60)
     dom0.wait_for("the new module is connected", lambda: guest.node(FRONTEND) == CONNECTED, 60)
@@ -203,7 +208,7 @@ def packages_upgraded(lab):
     load_driver(guest)
     blob = Blob(guest, 64 * KIB, 341)
     run_in_dom0(lab, "upgrade", f"dpkg -i {files_of(IN_DOM0, LATER)}")
-    dkms_has(lab, sh("dkms status"), "xen-dmabuf-grant", LATER)
+    dkms_has(lab, sh("dkms status"), DOM0_MODULES, LATER)
     blob.check_both_ways(lab, 343)
     blob.close()
     Blob(guest, 64 * KIB, 345).close()
@@ -222,8 +227,8 @@ def packages_upgraded(lab):
 
 @case("packages-purged", limit=COMPILE, boots=("packages",), slow=True)
 def packages_purged(lab):
-    """dom0's packages are removed and purged: the device model and the compiled module are
-    gone, the loaded one stays until it is unloaded."""
+    """dom0's packages are removed and purged: the device model and the compiled modules are
+    gone, what is loaded stays until it is unloaded."""
     lab.require(dom0.have_module(), "dom0's packages are not installed: run packages-dom0, too")
     wait_no_grants()
     run_in_dom0(lab, "remove", f"dpkg -r {' '.join(IN_DOM0)}")
@@ -232,7 +237,7 @@ def packages_purged(lab):
     run_in_dom0(lab, "purge", f"dpkg -P {' '.join(IN_DOM0)}")
     left = [DEVICE_MODEL] if os.path.exists(DEVICE_MODEL) else []
     left += sh("find /etc /usr /lib/modules /var/lib/dkms -name '*xen-hostmem*' "
-               "-o -name '*xen-dmabuf-grant*'").split()
+               "-o -name '*xen-dmabuf-grant*' -o -name '*xen-guest-dmabuf*'").split()
     lab.equal(left, [], "files that are left")
     lab.require(dom0.have_module(), "the module was unloaded under those who use it")
     dom0.unload_module()
