@@ -179,7 +179,8 @@ static int try_import_v1(int dev, int dmabuf, uint32_t count, uint32_t *refs)
     return err;
 }
 
-static int try_import_v2(int dev, struct ioctl_gntdev_dmabuf_imp_to_refs_v2 *req)
+static int try_import_v2(int dev,
+                         struct ioctl_gntdev_dmabuf_imp_to_refs_v2 *req)
 {
     return ioctl(dev, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2, req) < 0 ? -errno : 0;
 }
