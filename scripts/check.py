@@ -30,9 +30,6 @@ QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/virtio-gpu-guest-b
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
-# Built here only: they stand on shims of QEMU's and Linux' headers.
-OTHER_UNITS = ("gpu", "provider", "report-limit", "blob-quota", "backing",
-               "render-server", "guest-driver")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
               "tests/unit/test-xen-mapcache",
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
@@ -86,9 +83,12 @@ def unit():
     status, output = run(["ninja", "-C", folder])
     if status:
         return [("build", "fail", tail(output, 40))]
+    status, output = run(["meson", "introspect", "--tests", folder])
+    if status:
+        return [("introspect", "fail", tail(output))]
     results = []
-    for program in (*UNITS, *OTHER_UNITS):
-        results += tap(program, [f"{folder}/tests/unit/test-{program}", "--tap"],
+    for test in json.loads(output):
+        results += tap(test["name"], test["cmd"],
                        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1",
                             "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"})
     return results
