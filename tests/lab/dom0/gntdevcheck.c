@@ -21,8 +21,8 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <sys/wait.h>
 
+#include "child.h"
 #include "gntdevcheck.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -138,22 +138,7 @@ static void export_descriptors_closed(void)
     expect_words(at, 0, grants.nr, "the mapping");
 }
 
-static int in_child(int (*run)(int fd, uint64_t *at), int fd, uint64_t *at)
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid < 0) {
-        fail("fork: %s", strerror(errno));
-    }
-    if (pid == 0) {
-        _exit(run(fd, at));
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static int child_maps(int fd, uint64_t *at)
+static int child_maps(int fd, void *at)
 {
     at = mmap(NULL, (size_t)grants.nr * PAGE, PROT_READ, MAP_SHARED, fd, 0);
     return at == MAP_FAILED ||
@@ -170,13 +155,13 @@ static void export_child(void)
     }
 }
 
-static int child_reads(int fd, uint64_t *at)
+static int child_reads(int fd, void *at)
 {
     (void)fd;
     return wrong_words(at, grants.seed, 0, 1) != 0;
 }
 
-static int child_moves(int fd, uint64_t *at)
+static int child_moves(int fd, void *at)
 {
     (void)fd;
     at = mremap(at, grants.nr * PAGE, grants.nr * PAGE,
@@ -184,7 +169,7 @@ static int child_moves(int fd, uint64_t *at)
     return at == MAP_FAILED ? 2 : wrong_words(at, grants.seed, 0, 1) != 0;
 }
 
-static int child_protects(int fd, uint64_t *at)
+static int child_protects(int fd, void *at)
 {
     (void)fd;
     if (mprotect(at, (size_t)grants.nr * PAGE, PROT_READ)) {
@@ -193,18 +178,20 @@ static int child_protects(int fd, uint64_t *at)
     return wrong_words(at, grants.seed, 0, 1) != 0;
 }
 
-static int child_unmaps_middle(int fd, uint64_t *at)
+static int child_unmaps_middle(int fd, void *at)
 {
+    const uint64_t *words = at;
+
     (void)fd;
     if (munmap((char *)at + 8 * PAGE, 8 * PAGE)) {
         return 2;
     }
-    return wrong_words(at, grants.seed, 0, 8) ||
-           wrong_words(at + 16 * WORDS_PER_PAGE, grants.seed, 16,
+    return wrong_words(words, grants.seed, 0, 8) ||
+           wrong_words(words + 16 * WORDS_PER_PAGE, grants.seed, 16,
                        grants.nr - 16);
 }
 
-static int child_with_map(int (*run)(int fd, uint64_t *at))
+static int child_with_map(int (*run)(int fd, void *at))
 {
     int fd = export_all();
 
@@ -212,7 +199,7 @@ static int child_with_map(int (*run)(int fd, uint64_t *at))
 }
 
 /* In a child that maps for itself, so that a signal ends nobody else. */
-static int map_and(int fd, int (*run)(int fd, uint64_t *at))
+static int map_and(int fd, int (*run)(int fd, void *at))
 {
     uint64_t *at = mmap(NULL, (size_t)grants.nr * PAGE, RW, MAP_SHARED, fd, 0);
 
@@ -222,19 +209,19 @@ static int map_and(int fd, int (*run)(int fd, uint64_t *at))
     return run(fd, at);
 }
 
-static int map_and_move(int fd, uint64_t *at)
+static int map_and_move(int fd, void *at)
 {
     (void)at;
     return map_and(fd, child_moves);
 }
 
-static int map_and_protect(int fd, uint64_t *at)
+static int map_and_protect(int fd, void *at)
 {
     (void)at;
     return map_and(fd, child_protects);
 }
 
-static int map_and_unmap(int fd, uint64_t *at)
+static int map_and_unmap(int fd, void *at)
 {
     (void)at;
     return map_and(fd, child_unmaps_middle);

@@ -8,6 +8,7 @@
 
 #include "grantcheck.h"
 #include "gntdev-series.h"
+#include "guest-type.h"
 #include "../dma/lab-dma.h"
 
 #define GNTDEV_LIMIT "/sys/module/xen_gntdev/parameters/limit"
@@ -68,18 +69,6 @@ static bool users_settle_to(struct counters_of_gntdev wanted)
         now = read_users();
     }
     return memcmp(&now, &wanted, sizeof(now)) == 0;
-}
-
-static bool is_pv(void)
-{
-    char type[8] = "";
-    FILE *file = fopen("/sys/hypervisor/guest_type", "r");
-    bool pv = file && fgets(type, sizeof(type), file) && !strcmp(type, "PV\n");
-
-    if (file) {
-        fclose(file);
-    }
-    return pv;
 }
 
 /* Export: a dma-buf's descriptor, or the negative error. */

@@ -30,8 +30,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
+#include "child.h"
 #include "guestcheck.h"
 
 #define WRITE XEN_GUEST_DMABUF_WRITE
@@ -102,22 +102,6 @@ static void content_part(void)
                  "the last page");
     expect_words(map_some(create_some(&frames, 5, 1, 0), 0, 1, PROT_READ),
                  &frames, 5, 1, "a buffer of one page");
-}
-
-/* Runs in a child; returns what it returns, or minus the signal that ended it. */
-static int in_child(int (*run)(int fd, void *at), int fd, void *at)
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid < 0) {
-        fail("fork: %s", strerror(errno));
-    }
-    if (pid == 0) {
-        _exit(run(fd, at));
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 static int child_maps(int fd, void *at)

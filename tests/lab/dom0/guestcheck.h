@@ -11,6 +11,7 @@
 #include "../../../dom0/guest-dmabuf/guest-dmabuf.h"
 #include "../dma/lab-dma.h"
 #include "check.h"
+#include "guest-type.h"
 
 #define DEBUGFS "/sys/kernel/debug/xen-guest-dmabuf/"
 #define PARAMETERS "/sys/module/xen_guest_dmabuf/parameters/"
@@ -80,20 +81,6 @@ static void expect_counters(struct counters wanted, const char *when)
              is.of[1], is.of[2], is.of[3], is.of[4], wanted.of[0],
              wanted.of[1], wanted.of[2], wanted.of[3], wanted.of[4]);
     }
-}
-
-static bool is_pv(void)
-{
-    char type[8] = "";
-    FILE *file = fopen("/sys/hypervisor/guest_type", "r");
-
-    if (file) {
-        if (!fgets(type, sizeof(type), file)) {
-            type[0] = 0;
-        }
-        fclose(file);
-    }
-    return strcmp(type, "PV\n") == 0;
 }
 
 static void need_pv(void)
