@@ -202,6 +202,13 @@ class Plan(unittest.TestCase):
         self.assertEqual((result.hostmem, result.gnttab_max_frames, result.max_maptrack_frames,
                           result.shadow_memory), (256 << 20, 512, 1024, None))
 
+    def test_udmabuf(self):
+        """Nobody is told to write a limit that would lower what newer kernels have."""
+        for software, line in ((False, "  # udmabuf.size_limit_mb: the default is enough"),
+                               (True, "  udmabuf.size_limit_mb=256   # not from 7.3 on: no limit")):
+            wish = plan.Wish(software=software)
+            self.assertIn(line, plan.text(wish, plan.plan(wish)).splitlines())
+
     def test_small_buffers(self):
         """Three windows of 256 MiB fit the table of 512 frames, but not what is left of it beside
         small buffers; of 2048 frames, 2944 MiB are left."""

@@ -307,7 +307,9 @@ class Boot:
 
     def event(self, e):
         kind = e["event"]
-        if kind == "ready":
+        if kind == "dom0":
+            self.allow(e["limit"] + SPARE)
+        elif kind == "ready":
             self.info.update(e["versions"])
         elif kind == "start":
             self.running = e["case"]

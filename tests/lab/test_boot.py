@@ -136,6 +136,13 @@ class Restarts(unittest.TestCase):
             machine.event({"event": "start", "case": "a", "limit": 5})
             self.assertGreater(machine.deadline - time.monotonic(), slowdown * boot.SPARE)
 
+    def test_sign_of_life(self):
+        """A dom0 that starts its preparations has as much time as it takes for them."""
+        machine, _results = self.run_machine("", "")
+        machine.deadline = 0
+        machine.event({"event": "dom0", "limit": 240, "uptime": 90})
+        self.assertGreater(machine.deadline - time.monotonic(), 240)
+
     def test_other_ends(self):
         for text, name in ((END, "pvh"), (LOSS, "module")):
             machine, results = self.run_machine(text, "b", name=name)

@@ -101,8 +101,10 @@ def main():
         job = json.load(f)
     dom0.be_patient(job["patience"])
     signal.signal(signal.SIGALRM, on_alarm)
-    event(event="dom0", uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
-    signal.alarm(dom0.allowed(120))
+    limit = dom0.allowed(120)
+    event(event="dom0", limit=limit,
+          uptime=float(open("/proc/uptime", encoding="ascii").read().split()[0]))
+    signal.alarm(limit)
     dom0.setup(job["kvm"])
     dom0.require_qemu(job["qemu"])
     signal.alarm(0)

@@ -109,7 +109,7 @@ class Plan:
     gnttab_max_frames: int
     max_maptrack_frames: int
     shadow_memory: int          # MiB; None if xl's default is enough
-    udmabuf_limit_mib: int
+    udmabuf_limit_mib: int      # None if each kernel's default is enough
     dom0_mib: int
     blob_quota: int
 
@@ -126,7 +126,8 @@ def plan(wish):
         max_maptrack_frames=max(units.maptrack_frames(window), units.DEFAULT_MAPTRACK_FRAMES),
         shadow_memory=None if pool >= units.pool_pages(window) else
         units.shadow_memory(wish.memory_mib, wish.vcpus, window),
-        udmabuf_limit_mib=max(64, window // MIB if wish.software else 0),
+        # At least 256 MiB, so more than the 64 MiB of Linux before 7.3.
+        udmabuf_limit_mib=window // MIB if wish.software else None,
         dom0_mib=divide_up(max(DOM0_ITSELF + wish.guests * (QEMU + window),
                                units.dom0_memory(wish.guests * window)), MIB),
         blob_quota=max(BLOB_QUOTA_TIMES * window, BLOB_QUOTA_LEAST))
@@ -140,7 +141,8 @@ def text(wish, result):
         "", "Xen's command line",
         f"  gnttab_max_frames={result.gnttab_max_frames} dom0_mem={result.dom0_mib}M",
         "Linux' command line in dom0",
-        f"  udmabuf.size_limit_mb={result.udmabuf_limit_mib}",
+        f"  udmabuf.size_limit_mb={result.udmabuf_limit_mib}   # not from 7.3 on: no limit"
+        if result.udmabuf_limit_mib else "  # udmabuf.size_limit_mb: the default is enough",
         "xl.cfg of each guest",
         f'  "-device", "virtio-gpu-gl-pci,blob=on,hostmem={units.show(result.hostmem)},venus=on"',
         f"  max_maptrack_frames = {result.max_maptrack_frames}" +
