@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines of xl.cfg and commands of xl, tried with a window in use. docs/system/xen-virtio-gpu.rst
-has the results as a table."""
+"""Lines of xl.cfg and commands of xl, tried with a window in use.
+docs/system/xen-virtio-gpu-toolstacks.rst has the results as a table."""
 
 import os
 import pty
