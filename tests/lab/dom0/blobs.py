@@ -115,6 +115,11 @@ def renderer_mappings(guest):
     return dom0.sh(f"grep -c vkr-shmem /proc/{guest.qemu_pid()}/maps", check=False).strip()
 
 
+def resident_kib(guest):
+    """Memory that the guest's QEMU has touched."""
+    return int(dom0.sh(f"grep VmRSS /proc/{guest.qemu_pid()}/status").split()[1])
+
+
 def truncate_shared_memory(guest):
     """Remove the memory behind the renderer's blobs, as a faulty renderer might."""
     files = dom0.sh(f"cd /proc/{guest.qemu_pid()}/fd; for n in *; do case $(readlink $n) in "

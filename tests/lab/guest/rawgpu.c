@@ -14,6 +14,9 @@
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  * rawgpu reset-backed COUNT: COUNT times, attach 1 MiB of the guest's memory to
  *                            a resource and reset the device
+ * rawgpu blob-backings RESETS UNREFS: reset the device, so many times, with blobs
+ *     of the guest's memory whose backing was detached; then make and forget so
+ *     many blobs
  * rawgpu in-blob KIB: have a request of so many KiB, and its answer, in a blob
  * rawgpu sparse COUNT KIB: map COUNT blobs of 4 KiB, KIB apart, then one of
  *     1 MiB; end when a line is read
@@ -1246,6 +1249,42 @@ static unsigned int resets_with_backings(void)
     return ROUNDS;
 }
 
+/*
+ * The renderer has the backing of a blob of guest memory, and it may be taken
+ * from there, or replaced, before the device forgets the blob.
+ */
+static void run_blob_backings(unsigned int resets, unsigned int unrefs)
+{
+    enum { LEFT, DETACHED, REPLACED, KINDS };
+    struct virtio_gpu_mem_entry entry[MOST_ENTRIES];
+    struct page page = new_page();
+
+    for (unsigned int i = 0; i < MOST_ENTRIES; i++) {
+        entry[i] = (struct virtio_gpu_mem_entry) {
+            .addr = page.address,
+            .length = PAGE,
+        };
+    }
+    for (unsigned int n = 0; n < resets; n++) {
+        ok(create_backed(1, MOST_ENTRIES * PAGE, entry, MOST_ENTRIES), "a blob");
+        if (n % KINDS != LEFT) {
+            ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, 1, 0),
+               "DETACH_BACKING");
+        }
+        if (n % KINDS == REPLACED) {
+            attach_backing(n);
+        }
+        reset();
+        start_again();
+    }
+    for (unsigned int n = 0; n < unrefs; n++) {
+        ok(create_backed(1, MOST_ENTRIES * PAGE, entry, MOST_ENTRIES), "a blob");
+        ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0), "UNREF");
+    }
+    printf("{\"resets\": %u, \"unrefs\": %u, \"alive\": %s}\n", resets, unrefs,
+           alive() ? "true" : "false");
+}
+
 static void run_backings(void)
 {
     struct page good = new_page();
@@ -1290,6 +1329,10 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(name, "reset-backed")) {
         start();
         run_reset_backed(number(argv[2], MOST_BLOBS));
+    } else if (argc == 4 && !strcmp(name, "blob-backings")) {
+        start();
+        run_blob_backings(number(argv[2], MOST_BLOBS),
+                          number(argv[3], MOST_BLOBS));
     } else if (argc == 3 && !strcmp(name, "in-blob")) {
         start();
         run_in_blob(number(argv[2], MOST_KIB));
@@ -1320,6 +1363,7 @@ int main(int argc, char **argv)
                         "       rawgpu fences\n"
                         "       rawgpu reset-mapped COUNT\n"
                         "       rawgpu reset-backed COUNT\n"
+                        "       rawgpu blob-backings RESETS UNREFS\n"
                         "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"
                         "       rawgpu far COUNT KIB\n"

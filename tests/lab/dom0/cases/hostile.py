@@ -2,7 +2,7 @@
 """A guest with a hostile GPU driver."""
 
 import dom0
-from blobs import wait_no_grants, window
+from blobs import resident_kib, wait_no_grants, window
 from guest import GPU
 from lab import case
 
@@ -108,4 +108,19 @@ def reset_backed(lab):
                   lambda: foreign_mappings(guest) <= before + 8, 30)
     lab.data["mappings"].append(foreign_mappings(guest))
     lab.checks += 1
+    lab.drop_guest()
+
+
+@case("blob-backings", limit=300, slow=True)
+def blob_backings(lab):
+    """The backing of a blob of guest memory is detached, or another is attached, before a reset
+    or an UNREF: it is freed once, and nothing stays in QEMU (I8)."""
+    guest = lab.guest(driver=True, fresh=True)
+    guest.json("rawgpu blob-backings 3 500", 100)
+    before = resident_kib(guest)
+    result = guest.json("rawgpu blob-backings 30 4000", 200)
+    lab.data.update(result, grown_kib=resident_kib(guest) - before)
+    lab.require(result["alive"], "the GPU no longer answers")
+    # One address of each of 250 entries is 8 MB here.
+    lab.require(lab.data["grown_kib"] < 4096, f"QEMU grew by {lab.data['grown_kib']} KiB")
     lab.drop_guest()

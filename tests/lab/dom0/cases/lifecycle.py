@@ -6,7 +6,7 @@ import os
 
 import dom0
 from blobs import (KIB, MIB, Blob, gpu_folder, granted_pages, reasons, renderer_mappings,
-                   wait_granted, wait_no_grants, window)
+                   resident_kib, wait_granted, wait_no_grants, window)
 from dom0 import wait_for
 from guest import GPU, SYSTEM
 from lab import case, load_driver, unload_driver
@@ -256,10 +256,6 @@ def holdings(guest):
             "nodes": len(dom0.sh("xenstore-ls -f | grep -v /data/").splitlines())}
 
 
-def resident_kib(guest):
-    return int(dom0.sh(f"grep VmRSS /proc/{guest.qemu_pid()}/status").split()[1])
-
-
 @case("kexec", limit=300)
 def kexec(lab):
     """kexec ends the guest, cleanly: to xl it is a soft reset, which QEMU's GPU cannot do.
@@ -277,19 +273,23 @@ def kexec(lab):
     lab.drop_guest()
 
 
-@case("cycles", limit=300)
+@case("cycles", limit=800)
 def cycles(lab):
     """1000 cycles of map, use and unmap leave nothing behind (I8)."""
     guest = lab.guest(driver=True, fresh=True)
     guest.json("blobtool cycle 100 65536", 300)
     wait_no_grants()
-    before, memory = holdings(guest), resident_kib(guest)
-    result = guest.json(f"blobtool cycle {CYCLES} 65536", 240)
-    wait_no_grants()
-    lab.equal(result["mismatches"], 0, "words")
-    lab.equal(holdings(guest), before, f"holdings after {CYCLES} cycles")
-    grown = resident_kib(guest) - memory
-    lab.require(grown < 2048, f"QEMU grew by {grown} KiB")
+    before = holdings(guest)
+    grown = lab.data["grown_kib"] = []
+    # A PVH dom0 has huge pages, so memory may grow by one of 2 MiB once.
+    while not grown or grown[-1] >= 2048 and len(grown) < 3:
+        memory = resident_kib(guest)
+        result = guest.json(f"blobtool cycle {CYCLES} 65536", 240)
+        wait_no_grants()
+        lab.equal(result["mismatches"], 0, "words")
+        lab.equal(holdings(guest), before, f"holdings after {CYCLES} cycles")
+        grown.append(resident_kib(guest) - memory)
+    lab.require(grown[-1] < 2048, f"QEMU grew by {grown} KiB")
     lab.data.update(cycles=CYCLES, grown_kib=grown, **before)
 
 
