@@ -403,6 +403,28 @@ static void test_too_many(void)
     g_ptr_array_unref(locked);
 }
 
+/* One page can be locked many times, but not without end. */
+static void test_too_often(void)
+{
+    unsigned int locks = 0;
+    void *at = NULL, *last;
+
+    new_guest();
+    while ((last = map_dma(1, 1))) {
+        at = last;
+        locks++;
+        g_assert_cmpuint(locks, <, 2 << 20);
+    }
+    g_assert_cmpuint(locks, >, 512 << 10);
+    unmap_dma(at);
+    g_assert_nonnull(map_dma(1, 1));
+    g_assert_null(map_dma(1, 1));
+    while (locks--) {
+        unmap_dma(at);
+    }
+    unmap_dma(map_dma(1, 1));
+}
+
 /* Nor more page tables than a cache of the size that it has by default */
 static void test_too_large(void)
 {
@@ -527,6 +549,7 @@ int main(int argc, char **argv)
     g_test_add_func("/xen/mapcache/large-not-kept", test_large_not_kept);
     g_test_add_func("/xen/mapcache/mapping-fails", test_mapping_fails);
     g_test_add_func("/xen/mapcache/too-many", test_too_many);
+    g_test_add_func("/xen/mapcache/too-often", test_too_often);
     g_test_add_func("/xen/mapcache/too-large", test_too_large);
     g_test_add_func("/xen/mapcache/random", test_random);
     return g_test_run();
