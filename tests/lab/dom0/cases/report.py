@@ -72,8 +72,11 @@ def measured(lab, part, name):
     return found
 
 
-def check_guest(lab, part):
-    """Every figure is there, and what can be said of them here is right."""
+def check_guest(lab, part, hosts):
+    """Every figure is there, and what can be said of them here is right. hosts is what dom0's
+    part has of Vulkan: Venus numbers the types as the renderer does, but calls one host-cached
+    where the renderer has none."""
+    cached = {m["type"]: "host-cached" in m["flags"] for m in hosts["memory"]}
     lab.equal(measured(lab, part, "memory_type"), ["write-back"], "type of a cached blob (R26)")
     for b in measured(lab, part, "speed"):
         lab.equal(b["wrong_sums"], 0, f"sums of {b['bytes']} bytes")
@@ -81,8 +84,8 @@ def check_guest(lab, part):
         lab.equal(b["mismatches"], 0, f"words of {b['bytes']} bytes")
     for m in measured(lab, part, "vulkan")["memory"]:
         lab.equal((m["wrong_fill"], m["wrong_copy"]), (0, 0), f"wrong words of {m['flags']}")
-        lab.equal(m["guest_types"], ["write-back" if "host-cached" in m["flags"] else
-                                     "write-combining"], f"memory type of {m['flags']} (R26)")
+        lab.equal(m["guest_types"], ["write-back" if cached[m["type"]] else "write-combining"],
+                  f"memory type of {m['flags']} (R26)")
     trapped, granted = measured(lab, part, "trapped"), part["measured"]["speed"][0]
     lab.require(trapped["guest_write_mb_s"] * 100 < granted["guest_write_mb_s"],
                 f"trapped {trapped}, granted {granted}")
@@ -100,8 +103,7 @@ def report(lab):
     with open(path, encoding="utf-8") as f:
         text = f.read()
     said = json.loads(text)
-    check_guest(lab, said["guest"])
-    measured(lab, said["dom0"], "vulkan")
+    check_guest(lab, said["guest"], measured(lab, said["dom0"], "vulkan"))
     measured(lab, said["dom0"], "frames")
     lab.equal(said["dom0"]["kind"], "emulated", "what it calls this machine")
     lab.equal(len(said["dom0"]["windows"]), 1, "windows")

@@ -68,6 +68,6 @@ def frames(programs, quick):
                           else str(why)) from None
     found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)", text)[len(scenes):]
     if [name for name, _fps in found] != [s.partition(":")[0] for s in scenes]:
-        last = (text.strip().splitlines() or ["no output"])[-1]
+        last = ([line for line in text.splitlines() if re.search(r"\w", line)] or ["no output"])[-1]
         raise NotMeasured(f"vkmark did not run to its end: {last}")
     return [{"scene": scene, "fps": int(fps)} for scene, (_name, fps) in zip(scenes, found)]
