@@ -54,6 +54,14 @@ def vulkan_lines(combined=8000.0):
         memory(1, COMBINED, combined, 300.0), DEVICE)]
 
 
+class Output(unittest.TestCase):
+    def test_scenes(self):
+        """A warning of Mesa's may come before the frames of a scene."""
+        text = "[cube] duration=5:MESA-VIRTIO: debug: stuck in fence wait with iter at 4096\n" \
+            " FPS: 12 FrameTime: 83 ms\n[clear] duration=5: FPS: 14 FrameTime: 71 ms\n"
+        self.assertEqual(measure.scenes_in(text), [("cube", "12"), ("clear", "14")])
+
+
 class Case(unittest.TestCase):
     """A guest and a dom0, and the files that are written."""
 

@@ -54,6 +54,11 @@ def vulkan(programs, quick, types=lambda: []):
             "memory": found}
 
 
+def scenes_in(text):
+    """(scene, frames a second) in vkmark's output. A warning of a driver may come in between."""
+    return re.findall(r"\[(\w+)\](?:(?!\[\w+\]).)*?FPS:\s*(\d+)", text, re.DOTALL)
+
+
 def frames(programs, quick):
     """Frames per second of vkmark's scenes, without a window."""
     scenes = QUICK_SCENES if quick else SCENES
@@ -66,7 +71,7 @@ def frames(programs, quick):
     except NotMeasured as why:
         raise NotMeasured(f"{why} (Debian: apt install vkmark)" if "missing" in str(why)
                           else str(why)) from None
-    found = re.findall(r"\[(\w+)\].*FPS:\s*(\d+)", text)[len(scenes):]
+    found = scenes_in(text)[len(scenes):]
     if [name for name, _fps in found] != [s.partition(":")[0] for s in scenes]:
         last = ([line for line in text.splitlines() if re.search(r"\w", line)] or ["no output"])[-1]
         raise NotMeasured(f"vkmark did not run to its end: {last}")
