@@ -27,13 +27,13 @@
  *
  * Abuse by the caller: only root may open the device. A descriptor can be tied
  * to one domain, irreversibly, before its owner gives up privileges. Someone who
- * has it open can pin the memory of dma-bufs that they hold, and can use up what peers.c
- * leaves of this domain's grant table, but no more than that. Every number in a
- * request is copied once and checked before use, and a handle is only looked up
- * in the descriptor it belongs to.
+ * has it open can pin the memory of dma-bufs that they hold, and use references
+ * to it, as much of both as peers.c leaves to each peer, but no more than that.
+ * Every number in a request is copied once and checked before use, and a handle
+ * is only looked up in the descriptor it belongs to.
  *
- * Abuse by the peer: see grants.c. A peer that never unmaps costs the pages
- * and their references for as long as it exists; they count as its own, see
+ * Abuse by the peer: see grants.c. A peer that never unmaps costs the buffers
+ * and the references for as long as it exists; they count as its own, see
  * peers.c.
  *
  * Limits: pages of 4 KiB, granted one by one, always for reading and writing.
@@ -282,6 +282,8 @@ static void dmabuf_grant_debugfs_init(void)
 				&dmabuf_grant_stats.references);
 	debugfs_create_atomic_t("pending", 0400, dmabuf_grant_debugfs,
 				&dmabuf_grant_stats.pending);
+	debugfs_create_u64("pinned", 0400, dmabuf_grant_debugfs,
+			   &dmabuf_grant_stats.pinned);
 }
 
 static int __init dmabuf_grant_init(void)

@@ -30,6 +30,9 @@
  * EDQUOT       the peer holds as many pages as one peer may, counting those of
  *              earlier imports that it still has mapped, whoever made them
  *              (the module's parameter peer_limit)
+ * ENOBUFS      the peer would keep more memory pinned than one peer may: a
+ *              buffer counts as a whole, however few of its pages are granted,
+ *              until the last one is released (peer_pinned)
  * ENOSPC       this domain's grant table is full, but for what is kept for
  *              small imports of peers that have few (gnttab_max_frames)
  * ENOMEM       the kernel is out of memory

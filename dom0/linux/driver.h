@@ -5,7 +5,7 @@
  *	device.c	descriptors, handles, ioctl
  *	import.c	a dma-buf and its pages, as one import
  *	grants.c	a set of grant references
- *	peers.c		how many of them each peer may hold
+ *	peers.c		how many of them, and how much memory, each peer may hold
  *	dma.c		the importing struct device
  *	reaper.c	imports that outlive their descriptor
  *	unbind.c	drivers that are unbound
@@ -27,11 +27,13 @@
  * @imports: all imports, including pending ones
  * @references: references that are granted and have not been ended
  * @pending: imports whose descriptor is gone
+ * @pinned: pages of the buffers of all imports
  */
 struct dmabuf_grant_stats {
 	atomic_t imports;
 	atomic_t references;
 	atomic_t pending;
+	u64 pinned;
 };
 
 extern struct dmabuf_grant_stats dmabuf_grant_stats;
@@ -47,10 +49,12 @@ enum dmabuf_grant_part {
  * struct dmabuf_grant_peer - a domain that holds pages
  * @domid: the domain
  * @held: number of pages that are granted to it, or about to be
+ * @pinned: number of pages of the buffers that these are of
  */
 struct dmabuf_grant_peer {
 	domid_t domid;
 	u64 held[DMABUF_GRANT_PARTS];
+	u64 pinned;
 };
 
 /**
@@ -69,6 +73,20 @@ int dmabuf_grant_charge(struct dmabuf_grant_charge *charge, domid_t domid,
 			u32 nr_pages);
 void dmabuf_grant_charge_shrink(struct dmabuf_grant_charge *charge,
 				u32 nr_pages);
+
+/**
+ * struct dmabuf_grant_pin - what the buffer of one import counts for
+ * @peer: the peer; valid until dmabuf_grant_pin_uncharge()
+ * @nr_pages: number of pages
+ */
+struct dmabuf_grant_pin {
+	struct dmabuf_grant_peer *peer;
+	u64 nr_pages;
+};
+
+int dmabuf_grant_pin_charge(struct dmabuf_grant_pin *pin, domid_t domid,
+			    u64 nr_pages);
+void dmabuf_grant_pin_uncharge(struct dmabuf_grant_pin *pin);
 void dmabuf_grant_peers_exit(void);
 
 /**
@@ -106,6 +124,7 @@ u32 dmabuf_grant_refs_end(struct dmabuf_grant_refs *refs, u32 max);
  * @attach: the attachment to our device
  * @sgt: the dma-buf's pages
  * @refs: the references to some of them
+ * @pin: what the peer is charged for all of them
  * @node: entry in the reaper's list
  * @all: entry in the list of all imports
  *
@@ -118,6 +137,7 @@ struct dmabuf_grant_import {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	struct dmabuf_grant_refs refs;
+	struct dmabuf_grant_pin pin;
 	struct list_head node;
 	struct list_head all;
 };

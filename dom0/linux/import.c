@@ -168,6 +168,12 @@ static bool dmabuf_grant_range_in_buffer(const struct dma_buf *dmabuf,
 	       nr_pages <= (dmabuf->size - offset) >> PAGE_SHIFT;
 }
 
+/* A buffer within which a range lies, so it is not empty. */
+static u64 dmabuf_grant_buffer_pages(const struct dma_buf *dmabuf)
+{
+	return ((u64)dmabuf->size - 1) / PAGE_SIZE + 1;
+}
+
 /* On success imp is complete, and dmabuf_grant_import_free() undoes it. */
 static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
 				const struct xen_dmabuf_grant_import *req)
@@ -184,9 +190,13 @@ static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
 	err = dmabuf_grant_refs_init(&imp->refs, req->domid, req->nr_pages);
 	if (err)
 		goto put;
-	err = dmabuf_grant_unbind_add(imp);
+	err = dmabuf_grant_pin_charge(&imp->pin, req->domid,
+				      dmabuf_grant_buffer_pages(imp->dmabuf));
 	if (err)
 		goto free;
+	err = dmabuf_grant_unbind_add(imp);
+	if (err)
+		goto uncharge;
 	err = dmabuf_grant_attach(imp);
 	if (err)
 		goto del;
@@ -195,6 +205,8 @@ static int dmabuf_grant_prepare(struct dmabuf_grant_import *imp,
 
 del:
 	dmabuf_grant_unbind_del(imp);
+uncharge:
+	dmabuf_grant_pin_uncharge(&imp->pin);
 free:
 	dmabuf_grant_refs_free(&imp->refs);
 put:
@@ -256,6 +268,7 @@ void dmabuf_grant_import_free(struct dmabuf_grant_import *imp)
 	dmabuf_grant_detach(imp);
 	dmabuf_grant_unbind_del(imp);
 	dma_buf_put(imp->dmabuf);
+	dmabuf_grant_pin_uncharge(&imp->pin);
 	kfree(imp);
 	atomic_dec(&dmabuf_grant_stats.imports);
 }

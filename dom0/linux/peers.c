@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xen-dmabuf-grant: how much of the grant table each peer may use
+ * xen-dmabuf-grant: how much of the grant table and of memory each peer may use
  */
 #include <linux/err.h>
 #include <linux/minmax.h>
@@ -34,6 +34,21 @@
  * the shares of four peers fit.
  */
 
+/**
+ * DOC: Sharing memory
+ *
+ * An import pins its whole buffer, however few of its pages are granted, and
+ * until the last of these is released: the exporter cannot give back a part. So
+ * what is granted does not tell what a peer costs. A peer that has a page of
+ * each of many large buffers granted, and keeps it, would have this domain's
+ * memory for a few references.
+ *
+ * Hence a second limit, on the sum of the sizes of the buffers, as their
+ * exporters state them. By default it is what the peer may have granted, as if
+ * buffers were granted as a whole, which is the rule. A buffer that is imported
+ * twice counts twice, as nobody needs that.
+ */
+
 /* Imports of so many pages are small. */
 #define DMABUF_GRANT_SMALL_MAX 1024
 
@@ -52,7 +67,12 @@ module_param_named(reserve, dmabuf_grant_reserve, uint, 0644);
 MODULE_PARM_DESC(reserve,
 		 "pages of the table that are kept for such imports of all domains (0: a quarter of the table)");
 
-/* Protects everything below. */
+static unsigned int dmabuf_grant_peer_pinned;
+module_param_named(peer_pinned, dmabuf_grant_peer_pinned, uint, 0644);
+MODULE_PARM_DESC(peer_pinned,
+		 "pages of whole buffers that one domain may keep pinned (0: as many as it may have granted)");
+
+/* Protects everything below, and dmabuf_grant_stats.pinned. */
 static DEFINE_MUTEX(dmabuf_grant_peers_lock);
 static DEFINE_XARRAY(dmabuf_grant_peers);	/* by domid; only those that hold pages */
 static u64 dmabuf_grant_held[DMABUF_GRANT_PARTS];	/* sums over all peers */
@@ -72,6 +92,7 @@ static u64 dmabuf_grant_table_size(void)
 struct dmabuf_grant_limits {
 	u64 peer[DMABUF_GRANT_PARTS];	/* of one peer */
 	u64 all[DMABUF_GRANT_PARTS];	/* of all peers together */
+	u64 pinned;			/* of one peer */
 };
 
 static struct dmabuf_grant_limits dmabuf_grant_limits(void)
@@ -80,12 +101,15 @@ static struct dmabuf_grant_limits dmabuf_grant_limits(void)
 	u32 limit = READ_ONCE(dmabuf_grant_peer_limit);
 	u32 small = READ_ONCE(dmabuf_grant_peer_small);
 	u32 reserve = READ_ONCE(dmabuf_grant_reserve);
+	u32 pinned = READ_ONCE(dmabuf_grant_peer_pinned);
 	struct dmabuf_grant_limits is;
 
 	is.all[DMABUF_GRANT_SMALL] = min(usable, reserve ?: table / 4);
 	is.all[DMABUF_GRANT_BULK] = usable - is.all[DMABUF_GRANT_SMALL];
 	is.peer[DMABUF_GRANT_SMALL] = small ?: table / 16;
 	is.peer[DMABUF_GRANT_BULK] = limit ?: is.all[DMABUF_GRANT_BULK] / 2;
+	is.pinned = pinned ?: is.peer[DMABUF_GRANT_SMALL] +
+			      is.peer[DMABUF_GRANT_BULK];
 	return is;
 }
 
@@ -121,7 +145,8 @@ static struct dmabuf_grant_peer *dmabuf_grant_peer_find(domid_t domid)
 
 static void dmabuf_grant_peer_put(struct dmabuf_grant_peer *peer)
 {
-	if (!peer->held[DMABUF_GRANT_SMALL] && !peer->held[DMABUF_GRANT_BULK]) {
+	if (!peer->held[DMABUF_GRANT_SMALL] && !peer->held[DMABUF_GRANT_BULK] &&
+	    !peer->pinned) {
 		xa_erase(&dmabuf_grant_peers, peer->domid);
 		kfree(peer);
 	}
@@ -203,6 +228,60 @@ void dmabuf_grant_charge_shrink(struct dmabuf_grant_charge *charge,
 	charge->peer->held[charge->part] -= less;
 	dmabuf_grant_held[charge->part] -= less;
 	dmabuf_grant_peer_put(charge->peer);
+	mutex_unlock(&dmabuf_grant_peers_lock);
+}
+
+static int dmabuf_grant_pin_take(struct dmabuf_grant_pin *pin)
+{
+	struct dmabuf_grant_limits is = dmabuf_grant_limits();
+
+	if (pin->peer->pinned + pin->nr_pages > is.pinned)
+		return -ENOBUFS;
+	pin->peer->pinned += pin->nr_pages;
+	dmabuf_grant_stats.pinned += pin->nr_pages;
+	return 0;
+}
+
+/**
+ * dmabuf_grant_pin_charge() - charge a peer for a buffer before it is pinned
+ * @pin: what is charged; filled in
+ * @domid: the peer
+ * @nr_pages: number of pages of the whole buffer, 1 or more
+ *
+ * Context: Sleeps.
+ * Return: 0, -ENOBUFS if the peer has too much pinned, or -ENOMEM.
+ */
+int dmabuf_grant_pin_charge(struct dmabuf_grant_pin *pin, domid_t domid,
+			    u64 nr_pages)
+{
+	int err;
+
+	mutex_lock(&dmabuf_grant_peers_lock);
+	pin->nr_pages = nr_pages;
+	pin->peer = dmabuf_grant_peer_find(domid);
+	if (IS_ERR(pin->peer)) {
+		err = PTR_ERR(pin->peer);
+	} else {
+		err = dmabuf_grant_pin_take(pin);
+		if (err)
+			dmabuf_grant_peer_put(pin->peer);
+	}
+	mutex_unlock(&dmabuf_grant_peers_lock);
+	return err;
+}
+
+/**
+ * dmabuf_grant_pin_uncharge() - the buffer is not pinned any more
+ * @pin: what was charged
+ *
+ * Context: Sleeps.
+ */
+void dmabuf_grant_pin_uncharge(struct dmabuf_grant_pin *pin)
+{
+	mutex_lock(&dmabuf_grant_peers_lock);
+	pin->peer->pinned -= pin->nr_pages;
+	dmabuf_grant_stats.pinned -= pin->nr_pages;
+	dmabuf_grant_peer_put(pin->peer);
 	mutex_unlock(&dmabuf_grant_peers_lock);
 }
 

@@ -144,5 +144,6 @@ def wait_no_grants(seconds=30):
     """Wait until dom0 holds nothing of any import (I8)."""
     def clean():
         now = counters()
-        return now if not any(now.get(n) for n in ("imports", "references", "pending")) else None
+        held = ("imports", "references", "pending", "pinned")
+        return now if not any(now.get(n) for n in held) else None
     return wait_for(f"dom0's module holds nothing: {counters()}", clean, seconds, 0.5)

@@ -11,7 +11,7 @@ import resource
 import struct
 from contextlib import contextmanager
 
-PAGES = 4096                    # of one buffer
+PAGES = 4096                    # of the largest buffer
 UNLIMITED = 0xffffffff
 UDMABUF_CREATE = 0x40187542     # _IOW('u', 0x42, struct udmabuf_create)
 IMPORT = 0xc02858d0             # XEN_DMABUF_GRANT_IMPORT
@@ -66,22 +66,32 @@ def module_parameters(**values):
                 f.write(value)
 
 
+def sizes(smallest):
+    """From PAGES down to `smallest`, each a quarter of the one before."""
+    pages = PAGES
+    while pages > smallest:
+        yield pages
+        pages //= 4
+    yield smallest
+
+
 @contextmanager
 def hoards(domids, smallest=1):
     """Grant to these domains, in turn, as much as they can get; of imports of `smallest`
     pages and more."""
-    dmabuf = make_dmabuf(PAGES)
+    # As whole buffers: they count as such.
+    dmabufs = {pages: make_dmabuf(pages) for pages in sizes(smallest)}
     device = os.open("/dev/xen/dmabuf-grant", os.O_RDWR)
     try:
         for domid in domids:
-            pages = PAGES
-            while pages >= smallest:
-                if not grant(device, dmabuf, pages, domid):
-                    pages = max(pages // 4, smallest) if pages > smallest else 0
+            for pages, dmabuf in dmabufs.items():
+                while grant(device, dmabuf, pages, domid):
+                    pass
         yield
     finally:
         os.close(device)        # releases all imports
-        os.close(dmabuf)
+        for dmabuf in dmabufs.values():
+            os.close(dmabuf)
 
 
 def resize_p2m_pool(domid, change):

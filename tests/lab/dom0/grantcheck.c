@@ -46,6 +46,7 @@ static void size_case(uint32_t pages)
 
     before.imports++;
     before.references += pages;
+    before.pinned += pages;
     expect_counters(before, "after the import");
     expect_release(&imp, 0);
 }
@@ -201,6 +202,7 @@ static void close_while_mapped(void)
     held.imports += 1;
     held.pending += 1;
     held.references += 3;
+    held.pinned += 16;          /* the buffer is pinned as a whole */
     expect_counters(held, "while the peer holds three pages");
     /* Longer than the reaper's first interval: it must not give up. */
     for (int i = 0; i < 60; i++) {
@@ -255,6 +257,7 @@ static void owner_killed(void)
     }
     held.imports++;
     held.references += 64;
+    held.pinned += 64;
     if (!same_counters(read_counters(), held)) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
@@ -417,36 +420,101 @@ static void peers_share(void)
 {
     enum { LARGE = 4096, SMALL = 1024 };
     struct counters before = read_counters();
-    int dmabuf = make_udmabuf(LARGE), dev = open_device();
+    int large = make_udmabuf(LARGE), medium = make_udmabuf(SMALL);
+    int page = make_udmabuf(1), dev = open_device();
     long one, other, small, third;
 
     if (!exhaust) {
         skip("--no-exhaust");
     }
     set_limit(0);
-    one = hoard(dev, dmabuf, LARGE, PEER, EDQUOT);
-    small = hoard(dev, dmabuf, SMALL, PEER, EDQUOT);
-    one += hoard(dev, dmabuf, 1, PEER, EDQUOT);
-    if (try_import(open_device(), dmabuf, 1, PEER) || errno != EDQUOT) {
+    one = hoard(dev, large, LARGE, PEER, EDQUOT);
+    small = hoard(dev, medium, SMALL, PEER, EDQUOT);
+    one += hoard(dev, page, 1, PEER, EDQUOT);
+    if (try_import(open_device(), page, 1, PEER) || errno != EDQUOT) {
         fail("through another descriptor it gets more");
     }
-    other = hoard(dev, dmabuf, LARGE, PEER + 1, EDQUOT);
-    hoard(dev, dmabuf, SMALL, PEER + 1, EDQUOT);
-    other += hoard(dev, dmabuf, 1, PEER + 1, EDQUOT);
+    other = hoard(dev, large, LARGE, PEER + 1, EDQUOT);
+    hoard(dev, medium, SMALL, PEER + 1, EDQUOT);
+    other += hoard(dev, page, 1, PEER + 1, EDQUOT);
     if (one != other) {
         fail("one peer gets %ld pages, the other %ld", one, other);
     }
-    if (try_import(dev, dmabuf, LARGE, PEER + 2) || errno != ENOSPC) {
+    if (try_import(dev, large, LARGE, PEER + 2) || errno != ENOSPC) {
         fail("a third peer got a large import, or %s", strerror(errno));
     }
-    third = hoard(dev, dmabuf, SMALL, PEER + 2, ENOSPC);
+    third = hoard(dev, medium, SMALL, PEER + 2, ENOSPC);
     if (third < 2 * SMALL || third > small) {
         fail("a third peer gets %ld pages of small imports, the first %ld",
              third, small);
     }
     drop_fd(dev);
     expect_counters(before, "after close");
-    import_range(open_device(), dmabuf, 0, LARGE);
+    import_range(open_device(), large, 0, LARGE);
+}
+
+/*
+ * A page of a large buffer, over and over: each import counts as much as the
+ * buffer, whatever descriptor it is made by.
+ */
+static void pinned_counts(void)
+{
+    enum { PAGES = 4096, TIMES = 5 };
+    struct counters before = read_counters(), held = before;
+    int dmabuf = make_udmabuf(PAGES), page = make_udmabuf(1);
+    int dev = open_device();
+
+    write_long(PEER_PINNED, TIMES * PAGES + 3);
+    for (int round = 0; round < 2; round++) {
+        if (hoard(dev, dmabuf, 1, PEER, ENOBUFS) != TIMES) {
+            fail("the limit is hit after another number of imports");
+        }
+        held = before;
+        held.imports += TIMES;
+        held.references += TIMES;
+        held.pinned += TIMES * PAGES;
+        expect_counters(held, "at the limit");
+        if (try_import(open_device(), dmabuf, 1, PEER) || errno != ENOBUFS) {
+            fail("through another descriptor it gets more");
+        }
+        if (!try_import(dev, dmabuf, 1, PEER + 1)) {
+            fail("another peer gets nothing: %s", strerror(errno));
+        }
+        if (hoard(dev, page, 1, PEER, ENOBUFS) != 3) {
+            fail("what is left is not for smaller buffers");
+        }
+        drop_fd(dev);
+        expect_counters(before, "after close");
+        dev = open_device();
+    }
+}
+
+/* Unless it is set, that limit is what the peer may have granted. */
+static void pinned_default(void)
+{
+    enum { LARGE = 4096, SMALL = 1024 };
+    struct counters before = read_counters();
+    int large = make_udmabuf(LARGE), dev = open_device();
+    long granted, times;
+
+    if (!exhaust) {
+        skip("--no-exhaust");
+    }
+    set_limit(0);
+    granted = hoard(dev, large, LARGE, PEER, EDQUOT);
+    granted += hoard(dev, make_udmabuf(SMALL), SMALL, PEER, EDQUOT);
+    granted += hoard(dev, make_udmabuf(1), 1, PEER, EDQUOT);
+    if (read_counters().pinned - before.pinned != granted) {
+        fail("%ld pages are granted, as whole buffers, %ld are pinned", granted,
+             read_counters().pinned - before.pinned);
+    }
+    times = hoard(dev, large, 1, PEER + 1, ENOBUFS);
+    if (times != granted / LARGE) {
+        fail("%ld times %u pages are pinned, and %ld can be granted", times,
+             LARGE, granted);
+    }
+    drop_fd(dev);
+    expect_counters(before, "after close");
 }
 
 /* What a peer has mapped counts after its descriptor is closed, too. */
@@ -460,6 +528,7 @@ static void kept_counts(void)
 
     need_pv();
     set_limit(PAGES);
+    write_long(PEER_PINNED, UINT32_MAX);
     imp = import_range(dev, dmabuf, 0, PAGES);
     at = map_refs(imp.refs, KEPT);
     drop_fd(dev);
@@ -471,6 +540,12 @@ static void kept_counts(void)
         fail("it does not get the rest: %s", strerror(errno));
     }
     drop_fd(next);
+    /* What it keeps is three pages, what that costs is the buffer. */
+    write_long(PEER_PINNED, PAGES);
+    if (try_import(open_device(), make_udmabuf(1), 1, self) ||
+        errno != ENOBUFS) {
+        fail("with %d pages kept, it has a part of the buffer pinned", KEPT);
+    }
     drop_map(at);
     expect_counters(before, "after the peer unmapped");
     if (!try_import(open_device(), dmabuf, PAGES, self)) {
@@ -948,6 +1023,8 @@ static const struct {
     { "life: release race", release_race },
     { "peers: share", peers_share },
     { "peers: what is kept counts", kept_counts },
+    { "peers: whole buffers count", pinned_counts },
+    { "peers: whole buffers, by default", pinned_default },
     { "restrict: one domain", restricted },
     { "restrict: deprived", deprived },
     { "fault: each call fails", each_call_fails },
@@ -1003,10 +1080,12 @@ static void run_case(const char *name, void (*run)(void),
         after = read_counters();
         outcome = FAILED;
         snprintf(why + strlen(why), sizeof(why) - strlen(why),
-                 "%sleft %ld imports, %ld references, %ld pending behind",
-                 why[0] ? "; " : "", after.imports - before.imports,
+                 "%sleft %ld imports, %ld references, %ld pending, %ld pages "
+                 "pinned behind", why[0] ? "; " : "",
+                 after.imports - before.imports,
                  after.references - before.references,
-                 after.pending - before.pending);
+                 after.pending - before.pending,
+                 after.pinned - before.pinned);
     }
     totals[outcome]++;
     printf("%s %s%s%s\n", words[outcome], name, why[0] ? ": " : "", why);

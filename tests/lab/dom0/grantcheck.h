@@ -29,6 +29,7 @@ typedef uint16_t domid_t;
 #define MEMORY "/sys/devices/system/xen_memory/xen_memory0/"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
 #define PEER_LIMIT "/sys/module/xen_dmabuf_grant/parameters/peer_limit"
+#define PEER_PINNED "/sys/module/xen_dmabuf_grant/parameters/peer_pinned"
 #define RESERVE "/sys/module/xen_dmabuf_grant/parameters/reserve"
 #define SETTLE_SECONDS 10       /* the reaper runs once a second */
 #define MAX_REFS (1u << 22)     /* 16 GiB: no dom0's table is that large */
@@ -39,13 +40,14 @@ static bool exhaust = true;
 /* Counters of the module. */
 
 struct counters {
-    long imports, references, pending;
+    long imports, references, pending, pinned;
 };
 
 /* Pages that one domain may have; 0: the default; UINT32_MAX: all there are. */
 static void set_limit(uint32_t pages)
 {
     write_long(PEER_LIMIT, pages);
+    write_long(PEER_PINNED, 0);
     write_long(RESERVE, pages == UINT32_MAX);
 }
 
@@ -53,9 +55,11 @@ static struct counters read_counters(void)
 {
     struct counters now = { read_long(DEBUGFS "imports"),
                             read_long(DEBUGFS "references"),
-                            read_long(DEBUGFS "pending") };
+                            read_long(DEBUGFS "pending"),
+                            read_long(DEBUGFS "pinned") };
 
-    if (now.imports < 0 || now.references < 0 || now.pending < 0) {
+    if (now.imports < 0 || now.references < 0 || now.pending < 0 ||
+        now.pinned < 0) {
         fprintf(stderr, "grantcheck: cannot read " DEBUGFS "*: load "
                 "xen-dmabuf-grant, and mount debugfs\n");
         exit(2);
@@ -66,7 +70,7 @@ static struct counters read_counters(void)
 static bool same_counters(struct counters a, struct counters b)
 {
     return a.imports == b.imports && a.references == b.references &&
-           a.pending == b.pending;
+           a.pending == b.pending && a.pinned == b.pinned;
 }
 
 /* Waits a while: the reaper or a dying process may not be done yet. */
@@ -89,9 +93,10 @@ static void expect_counters(struct counters wanted, const char *when)
 
     if (!settles_to(wanted)) {
         is = read_counters();
-        fail("%s: %ld imports, %ld references, %ld pending; expected "
-             "%ld, %ld, %ld", when, is.imports, is.references, is.pending,
-             wanted.imports, wanted.references, wanted.pending);
+        fail("%s: %ld imports, %ld references, %ld pending, %ld pages pinned; "
+             "expected %ld, %ld, %ld, %ld", when, is.imports, is.references,
+             is.pending, is.pinned, wanted.imports, wanted.references,
+             wanted.pending, wanted.pinned);
     }
 }
 

@@ -384,12 +384,13 @@ int main(int argc, char **argv)
     }
     if (!settles_to(before)) {
         after = read_counters();
-        printf("{%s, \"left\": [%ld, %ld, %ld]}\n", why,
+        printf("{%s, \"left\": [%ld, %ld, %ld, %ld]}\n", why,
                after.imports - before.imports,
                after.references - before.references,
-               after.pending - before.pending);
+               after.pending - before.pending,
+               after.pinned - before.pinned);
         return 1;
     }
-    printf("{%s, \"left\": [0, 0, 0]}\n", why);
+    printf("{%s, \"left\": [0, 0, 0, 0]}\n", why);
     return 0;
 }

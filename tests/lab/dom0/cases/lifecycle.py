@@ -374,7 +374,8 @@ def fuzzed(lab, seconds):
     dom0.load_module()
     result = dom0.tool_json(f"{dom0.RUN}/grantfuzz {seconds} {os.getpid()}", seconds + 60)
     lab.require("left" in result, f"grantfuzz: {result}")
-    lab.equal(result["left"], [0, 0, 0], "imports, references and pending ones left behind")
+    lab.equal(result["left"], [0, 0, 0, 0],
+              "imports, references, pending ones and pinned pages left behind")
     for what in ("imports", "releases", "restricts", "maps", "kills"):
         lab.require(result[what], f"grantfuzz did none of '{what}': {result}")
     lab.data.update(result)
