@@ -239,7 +239,7 @@ class FakeDom0(Fake):
         self.write(f"/boot/config-{RELEASE}", "CONFIG_UDMABUF=y\nCONFIG_XEN_GNTDEV=m\n"
                    "# CONFIG_XEN_GRANT_DMA_ALLOC is not set\n")
         self.write(f"/lib/modules/{RELEASE}/modules.dep", MODULES_DEP.format("xen-dmabuf-grant"))
-        for name in ("peer_limit", "peer_small", "reserve"):
+        for name in ("peer_limit", "peer_small", "peer_pinned", "reserve"):
             self.write(f"/sys/module/xen_dmabuf_grant/parameters/{name}", "0\n")
         self.write("/sys/module/udmabuf/parameters/size_limit_mb", "64\n")
         for device in ("xen/dmabuf-grant", "udmabuf", "dri/renderD128"):

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "hw/xen/hostmem/mapping.h"
 #include "hw/xen/hostmem/reason.h"
 #include "hostmem-fake-guest.h"
 
@@ -79,15 +80,17 @@ static void check_access(FakeGuest *f, const FakeBlob *b, unsigned page)
 /* I5: the granted pages are counted correctly, and within the quota. */
 static void check_quota(FakeGuest *f)
 {
-    uint64_t granted = 0;
+    uint64_t granted = 0, pinned = 0;
 
     for (guint i = 0; i < f->imports->len; i++) {
         if (get_import(f, i)->live) {
             granted += get_import(f, i)->pages * XEN_HOSTMEM_PAGE_SIZE;
+            pinned += get_import(f, i)->pinned * XEN_HOSTMEM_PAGE_SIZE;
         }
     }
     g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, granted);
-    g_assert_cmpuint(granted, <=, f->rules.quota);
+    g_assert_cmpuint(xen_hostmem_window_pinned(f->w), ==, pinned);
+    g_assert_cmpuint(pinned, <=, f->rules.quota);
 }
 
 void fake_check(FakeGuest *f)
@@ -121,12 +124,22 @@ static int injected_error(const FakeGuest *f)
     return errors[f->calls % G_N_ELEMENTS(errors)];
 }
 
+/* A buffer that is made without a size is as large as what is granted. */
+static uint64_t buffer_pages(int fd, uint32_t nr_pages)
+{
+    struct stat st;
+
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    return st.st_size ? xen_hostmem_nr_pages(st.st_size) : nr_pages;
+}
+
 static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
                        uint32_t *refs, uint64_t *handle)
 {
     FakeGuest *f = opaque;
     FakeImport import = {
         .buffer = fake_identify(dmabuf), .pages = nr_pages, .live = true,
+        .pinned = buffer_pages(dmabuf, nr_pages),
     };
 
     g_assert_true(f->rules.grant);
@@ -139,6 +152,9 @@ static int fake_import(void *opaque, int dmabuf, uint32_t nr_pages,
     }
     if (nr_pages > f->import_limit) {
         return -ENOSPC;
+    }
+    if (import.pinned > f->pin_limit) {
+        return -ENOBUFS;
     }
     *handle = f->imports->len;
     for (uint32_t i = 0; i < nr_pages; i++) {
@@ -367,6 +383,7 @@ FakeGuest *fake_guest_new_size(const XenHostmemRules *rules, uint64_t size)
     f->rules = *rules;
     f->proves = true;
     f->import_limit = UINT32_MAX;
+    f->pin_limit = UINT64_MAX;
     f->export_fails = UINT32_MAX;
     f->kept = g_array_new(false, false, sizeof(uint32_t));
     f->imports = g_array_new(false, false, sizeof(FakeImport));
@@ -401,6 +418,16 @@ void fake_guest_free(FakeGuest *f)
     g_array_free(f->kept, true);
     g_array_free(f->settled, true);
     g_free(f);
+}
+
+/* What is mapped may be the first pages of a larger buffer. */
+static int dmabuf_to_map(const FakeGuest *f)
+{
+    int fd = fake_dmabuf();
+
+    g_assert_cmpint(ftruncate(fd, f->buffer_pages * XEN_HOSTMEM_PAGE_SIZE), ==,
+                    0);
+    return fd;
 }
 
 static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
@@ -439,7 +466,7 @@ static int map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages,
 
 int fake_map(FakeGuest *f, uint32_t blob, uint64_t first, uint64_t pages)
 {
-    return map(f, blob, first, pages, fake_dmabuf(), false,
+    return map(f, blob, first, pages, dmabuf_to_map(f), false,
                XEN_HOSTMEM_REASON_NONE);
 }
 

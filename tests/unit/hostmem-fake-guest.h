@@ -32,6 +32,7 @@ typedef struct FakeBlob {
 typedef struct FakeImport {
     uint64_t buffer;
     uint32_t pages;
+    uint64_t pinned;            /* pages of the whole buffer */
     bool live;
 } FakeImport;
 
@@ -60,6 +61,8 @@ typedef struct FakeGuest {
     /* Script: */
     int import_error;                   /* 0, or what import() returns */
     uint32_t import_limit;              /* pages; larger fails with ENOSPC */
+    uint64_t buffer_pages;              /* 0, or of whole buffers to map */
+    uint64_t pin_limit;                 /* of these; larger fails: ENOBUFS */
     XenHostmemReason export_error;      /* NONE, or why export() fails */
     uint32_t export_fails;              /* for these blobs, one bit each */
     unsigned imports_tried, exports_tried;

@@ -149,6 +149,98 @@ static void test_small_blobs(void)
     fake_guest_free(f);
 }
 
+/*
+ * A blob that is a part of a buffer counts as much as the buffer, which the
+ * kernel keeps as a whole, until the guest has let go of the last page.
+ */
+static void test_whole_buffers(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    f->buffer_pages = 10;
+    expect_granted(f, fake_map(f, 1, 0, 1));
+    g_assert_cmpuint(xen_hostmem_window_granted(f->w), ==, PAGES(1));
+    g_assert_cmpuint(xen_hostmem_window_pinned(f->w), ==, PAGES(10));
+    g_assert_cmpint(fake_map(f, 2, 1, 1), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 1);
+    f->buffer_pages = 0;
+    expect_granted(f, fake_map(f, 3, 2, 4));
+    /* Where it has mapped a page of the first one, the kernel knows. */
+    f->hoards = true;
+    unmap_granted(f, 1);
+    fake_pass(f, 100000);
+    g_assert_cmpuint(xen_hostmem_window_pinned(f->w), ==, PAGES(14));
+    g_assert_cmpuint(f->frames[1], ==, 0);
+    f->hoards = false;
+    g_array_set_size(f->kept, 0);
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(f->frames[1], !=, 0);
+    g_assert_cmpuint(xen_hostmem_window_pinned(f->w), ==, PAGES(14));
+    fake_guest_free(f);
+}
+
+/* A page of a buffer larger than the quota is never granted, nor tried. */
+static void test_part_of_large_buffer(void)
+{
+    FakeGuest *f = connected(true, true, 16);
+
+    f->buffer_pages = 1ull << 40;
+    g_assert_cmpint(fake_map(f, 1, 0, 1), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 1);
+    fake_pass(f, 300000);
+    g_assert_cmpuint(f->imports_tried, ==, 0);
+    fake_guest_free(f);
+}
+
+/*
+ * With a quota as large as the window nothing is reserved from whole buffers;
+ * parts cannot use up what rings need.
+ */
+static void test_parts_and_rings(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    expect_granted(f, fake_map(f, 1, 0, FAKE_PAGES));
+    unmap_granted(f, 1);
+    f->buffer_pages = 20;
+    expect_granted(f, fake_map(f, 1, 0, 1));
+    expect_granted(f, fake_map(f, 2, 1, 1));
+    g_assert_cmpint(fake_map(f, 3, 2, 1), ==, 0);
+    f->buffer_pages = 0;
+    g_assert_cmpint(fake_map(f, 4, 3, 17), ==, 0);
+    expect_granted(f, fake_map(f, 5, 20, 16));
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_QUOTA), ==, 2);
+    expect_granted(f, fake_map_ring(f, 6, 40, FAKE_PAGES / 8));
+    g_assert_cmpuint(xen_hostmem_window_pinned(f->w), ==, FAKE_SIZE);
+    fake_guest_free(f);
+}
+
+/*
+ * The module's limit for the buffers of one guest: named, tried again, and no
+ * obstacle to a larger blob of a smaller buffer.
+ */
+static void test_pin_limit(void)
+{
+    FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+    f->pin_limit = 2;
+    f->buffer_pages = 10;
+    g_assert_cmpint(fake_map(f, 1, 0, 1), ==, 0);
+    f->buffer_pages = 0;
+    g_assert_cmpint(fake_map(f, 2, 1, 4), ==, 0);
+    g_assert_cmpuint(fake_fallbacks(f, XEN_HOSTMEM_REASON_PIN_LIMIT), ==, 2);
+    f->pin_limit = 4;
+    fake_pass(f, 10000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 4);
+    f->pin_limit = UINT64_MAX;
+    fake_pass(f, 100000);
+    fake_answer_all(f);
+    g_assert_cmpuint(fake_granted(f), ==, 5);
+    fake_guest_free(f);
+}
+
 /* The module's limit for one guest: granted later, also if nothing is freed. */
 static void test_peer_limit(void)
 {
@@ -805,6 +897,10 @@ int main(int argc, char **argv)
     g_test_add_func("/room/table-full", test_table_full);
     g_test_add_func("/room/default-quota", test_default_quota);
     g_test_add_func("/room/small-blobs", test_small_blobs);
+    g_test_add_func("/room/whole-buffers", test_whole_buffers);
+    g_test_add_func("/room/part-of-large-buffer", test_part_of_large_buffer);
+    g_test_add_func("/room/parts-and-rings", test_parts_and_rings);
+    g_test_add_func("/room/pin-limit", test_pin_limit);
     g_test_add_func("/room/peer-limit", test_peer_limit);
     g_test_add_func("/room/p2m-full", test_p2m_full);
     g_test_add_func("/room/p2m-kept-for-rings", test_p2m_kept_for_rings);

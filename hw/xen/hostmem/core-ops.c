@@ -85,10 +85,17 @@ static void core_settled(void *opaque, uint32_t blob, XenHostmemResult result)
 static void log_reason(XenHostmem *h, const XenHostmemTransition *t)
 {
     if (!h->reported[t->reason]) {
+        g_autofree char *part = NULL;
+
         h->reported[t->reason] = true;
-        warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB) is "
+        if (t->pinned > t->nr_pages) {
+            part = g_strdup_printf(" of a buffer of %" PRIu64 " KiB",
+                                   t->pinned * (XEN_HOSTMEM_PAGE_SIZE / 1024));
+        }
+        warn_report("xen-hostmem: blob %" PRIu32 " (%" PRIu64 " KiB%s) is "
                     "not granted, so %s: %s (%s)",
                     t->blob, t->nr_pages * (XEN_HOSTMEM_PAGE_SIZE / 1024),
+                    part ?: "",
                     h->cfg.rules.trap ? "access to it is trapped and slow" :
                                         "the guest cannot map it",
                     xen_hostmem_reason_text(t->reason),

@@ -88,6 +88,7 @@ static void set_state(XenHostmemMapping *m, XenHostmemState to,
         .blob = m->blob_id,
         .offset = m->offset,
         .nr_pages = m->nr_pages,
+        .pinned = m->pinned,
         .from = m->state,
         .to = to,
         .reason = reason,
@@ -239,6 +240,16 @@ void xen_hostmem_mappings_post(XenHostmemMappings *all)
 
 /* Import and release */
 
+/* The kernel pins the whole buffer, which may be larger than the blob. */
+static uint64_t buffer_pages(const XenHostmemMapping *m)
+{
+    off_t size = lseek(m->buf.dmabuf, 0, SEEK_END);
+
+    /* What is no dma-buf, or too small, the kernel refuses. */
+    return size > 0 ? MAX(xen_hostmem_nr_pages(size), m->nr_pages) :
+                      m->nr_pages;
+}
+
 static XenHostmemReason import(XenHostmemMapping *m)
 {
     XenHostmemMappings *all = m->all;
@@ -247,7 +258,8 @@ static XenHostmemReason import(XenHostmemMapping *m)
     if (m->nr_pages > UINT32_MAX - all->max_pages) {
         return XEN_HOSTMEM_REASON_TOO_LARGE;
     }
-    if (!xen_hostmem_room_has(&all->room, m->nr_pages,
+    m->pinned = buffer_pages(m);
+    if (!xen_hostmem_room_has(&all->room, m->nr_pages, m->pinned,
                               xen_hostmem_mapping_is_ring(m))) {
         return XEN_HOSTMEM_REASON_QUOTA;
     }
@@ -265,7 +277,7 @@ static XenHostmemReason import(XenHostmemMapping *m)
         g_clear_pointer(&m->refs, g_free);
         return xen_hostmem_reason_of_import(rc);
     }
-    all->room.granted += m->nr_pages;
+    xen_hostmem_room_use(&all->room, m->nr_pages, m->pinned);
     xen_hostmem_p2m_use(&all->p2m, m->offset, m->nr_pages);
     make_chunks(m);
     return XEN_HOSTMEM_REASON_NONE;
@@ -299,7 +311,7 @@ void xen_hostmem_mapping_serve(XenHostmemMapping *m)
 
 static void forget_import(XenHostmemMapping *m)
 {
-    m->all->room.granted -= m->nr_pages;
+    xen_hostmem_room_return(&m->all->room, m->nr_pages, m->pinned);
     g_clear_pointer(&m->refs, g_free);
     g_clear_pointer(&m->chunks, g_free);
     m->nr_chunks = 0;

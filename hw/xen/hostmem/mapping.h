@@ -68,6 +68,7 @@ struct XenHostmemMapping {
     uint32_t blob_id;
     uint64_t offset;            /* bytes */
     uint64_t nr_pages;
+    uint64_t pinned;            /* pages of its buffer; 0: not known yet */
     XenHostmemBuffer buf;       /* buf.dmabuf is owned */
     GQueue *queue;              /* one of XenHostmemMappings, or NULL */
     GList link;

@@ -18,6 +18,7 @@ typedef struct XenHostmemTransition {
     uint32_t blob;
     uint64_t offset;            /* bytes */
     uint64_t nr_pages;
+    uint64_t pinned;            /* pages of its buffer; 0: not known yet */
     XenHostmemState from, to;
     XenHostmemReason reason;
 } XenHostmemTransition;

@@ -13,13 +13,17 @@ static const char *const texts[XEN_HOSTMEM_REASON__MAX] = {
     [XEN_HOSTMEM_REASON_POLICY] = "the device has xen-hostmem=trapped",
     [XEN_HOSTMEM_REASON_QUOTA] =
         "the device's quota of granted memory is used up, except for the part "
-        "reserved for rings: raise xen-hostmem-quota, which is by default the "
-        "size of the window, but at most a quarter of dom0's grant table "
+        "reserved for rings (a blob counts as much as the buffer that it is a "
+        "part of): raise xen-hostmem-quota, which is by default the size of "
+        "the window, but at most a quarter of dom0's grant table "
         "(gnttab_max_frames on Xen's command line)",
     [XEN_HOSTMEM_REASON_PEER_LIMIT] =
         "the guest holds as much of dom0's grant table as one guest may: raise "
         "gnttab_max_frames on Xen's command line, or peer_limit and peer_small "
         "of the module xen-dmabuf-grant",
+    [XEN_HOSTMEM_REASON_PIN_LIMIT] =
+        "the guest has parts of buffers which together are as large as one "
+        "guest's may be: raise peer_pinned of the module xen-dmabuf-grant",
     [XEN_HOSTMEM_REASON_NO_FRONTEND] =
         "no hostmem driver is connected: load the module xen-hostmem in the "
         "guest",
@@ -107,6 +111,8 @@ XenHostmemReason xen_hostmem_reason_of_import(int err)
         return XEN_HOSTMEM_REASON_SIZE_MISMATCH;
     case -EDQUOT:
         return XEN_HOSTMEM_REASON_PEER_LIMIT;
+    case -ENOBUFS:
+        return XEN_HOSTMEM_REASON_PIN_LIMIT;
     case -ENOMEM:
         return XEN_HOSTMEM_REASON_NO_MEMORY;
     case -EMFILE:
@@ -140,6 +146,7 @@ bool xen_hostmem_reason_may_pass(XenHostmemReason reason)
     switch (reason) {
     case XEN_HOSTMEM_REASON_QUOTA:
     case XEN_HOSTMEM_REASON_PEER_LIMIT:
+    case XEN_HOSTMEM_REASON_PIN_LIMIT:
     case XEN_HOSTMEM_REASON_NO_PROVIDER:
     case XEN_HOSTMEM_REASON_NO_UDMABUF:
     case XEN_HOSTMEM_REASON_UDMABUF_FAILED:

@@ -73,16 +73,23 @@ typedef struct Round {
     uint64_t min_failed_pages[XEN_HOSTMEM_REASON__MAX];
 } Round;
 
+/* The size that decides whether what a blob was trapped for has passed. */
+static uint64_t size_that_counts(const XenHostmemMapping *m)
+{
+    return m->reason == XEN_HOSTMEM_REASON_PIN_LIMIT ? m->pinned : m->nr_pages;
+}
+
 static bool is_hopeless(const Round *round, const XenHostmemMapping *m)
 {
     bool ring = xen_hostmem_mapping_is_ring(m);
 
     if (m->reason == XEN_HOSTMEM_REASON_QUOTA) {
-        return !xen_hostmem_room_has(&m->all->room, m->nr_pages, ring);
+        return !xen_hostmem_room_has(&m->all->room, m->nr_pages, m->pinned,
+                                     ring);
     }
     return round->quota_only ||
            !xen_hostmem_p2m_has(&m->all->p2m, m->offset, m->nr_pages, ring) ||
-           m->nr_pages >= round->min_failed_pages[m->reason];
+           size_that_counts(m) >= round->min_failed_pages[m->reason];
 }
 
 static bool should_skip(Round *round, const XenHostmemMapping *m)
@@ -119,7 +126,7 @@ static void try_again(Round *round, XenHostmemMapping *m)
         }
     } else if (m->reason != XEN_HOSTMEM_REASON_QUOTA) {
         round->min_failed_pages[m->reason] =
-            MIN(round->min_failed_pages[m->reason], m->nr_pages);
+            MIN(round->min_failed_pages[m->reason], size_that_counts(m));
     }
 }
 

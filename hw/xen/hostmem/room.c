@@ -18,10 +18,11 @@
 void xen_hostmem_room_init(XenHostmemRoom *room, uint64_t quota,
                            uint64_t window_size)
 {
-    *room = (XenHostmemRoom) { .quota = quota >> XEN_HOSTMEM_PAGE_SHIFT };
-    if (quota < window_size) {
-        room->reserved = MIN(room->quota / RESERVED_SHARE, RESERVED_MAX_PAGES);
-    }
+    *room = (XenHostmemRoom) {
+        .quota = quota >> XEN_HOSTMEM_PAGE_SHIFT,
+        .covers_window = quota >= window_size,
+    };
+    room->reserved = MIN(room->quota / RESERVED_SHARE, RESERVED_MAX_PAGES);
 }
 
 uint64_t xen_hostmem_room_default_quota(uint64_t window_size,
@@ -35,12 +36,38 @@ uint64_t xen_hostmem_room_default_quota(uint64_t window_size,
     return share << XEN_HOSTMEM_PAGE_SHIFT;
 }
 
-bool xen_hostmem_room_has(const XenHostmemRoom *room, uint64_t nr_pages,
-                          bool ring)
+/*
+ * Rings are whole buffers.  If all blobs are, and the quota is as large as the
+ * window, there is room for each ring that has a place there.
+ */
+static bool needs_reserve(const XenHostmemRoom *room, uint64_t nr_pages,
+                          uint64_t pinned)
 {
-    uint64_t quota = room->quota - (ring ? 0 : room->reserved);
+    return !room->covers_window || pinned > nr_pages ||
+           room->pinned > room->granted;
+}
 
-    return room->granted <= quota && nr_pages <= quota - room->granted;
+bool xen_hostmem_room_has(const XenHostmemRoom *room, uint64_t nr_pages,
+                          uint64_t pinned, bool ring)
+{
+    bool reserve = !ring && needs_reserve(room, nr_pages, pinned);
+    uint64_t quota = room->quota - (reserve ? room->reserved : 0);
+
+    return room->pinned <= quota && pinned <= quota - room->pinned;
+}
+
+void xen_hostmem_room_use(XenHostmemRoom *room, uint64_t nr_pages,
+                          uint64_t pinned)
+{
+    room->granted += nr_pages;
+    room->pinned += pinned;
+}
+
+void xen_hostmem_room_return(XenHostmemRoom *room, uint64_t nr_pages,
+                             uint64_t pinned)
+{
+    room->granted -= nr_pages;
+    room->pinned -= pinned;
 }
 
 bool xen_hostmem_may_be_ring(bool shared_memory, uint64_t nr_pages)

@@ -565,3 +565,8 @@ uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w)
 {
     return w->all.room.granted << XEN_HOSTMEM_PAGE_SHIFT;
 }
+
+uint64_t xen_hostmem_window_pinned(const XenHostmemWindow *w)
+{
+    return w->all.room.pinned << XEN_HOSTMEM_PAGE_SHIFT;
+}

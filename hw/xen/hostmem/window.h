@@ -166,4 +166,7 @@ xen_hostmem_window_counters(const XenHostmemWindow *w);
 /* Bytes currently granted, including blobs that have been unmapped. */
 uint64_t xen_hostmem_window_granted(const XenHostmemWindow *w);
 
+/* Bytes of the buffers that those are of: what counts towards the quota. */
+uint64_t xen_hostmem_window_pinned(const XenHostmemWindow *w);
+
 #endif

@@ -48,6 +48,11 @@ static void describe_window(GString *text, const XenHostmemInfo *info)
                            PRIu64 " KiB, trapped %" PRIu64 " KiB\n",
                            info->granted / KiB, info->quota / KiB,
                            info->trapped / KiB);
+    if (info->pinned > info->granted) {
+        g_string_append_printf(text, "  this is of buffers of %" PRIu64
+                               " KiB, which count as a whole\n",
+                               info->pinned / KiB);
+    }
     g_string_append_printf(text, "  blobs use %" PRIu64 " KiB of host memory, "
                            "and may use %" PRIu64 " KiB; %" PRIu64
                            " were refused\n", info->host_memory / KiB,

@@ -75,6 +75,7 @@ static XenHostmemInfo *describe(XenHostmem *h)
                    XEN_HOSTMEM_POLICY_TRAPPED;
     info->quota = h->cfg.rules.quota;
     info->granted = xen_hostmem_window_granted(h->window);
+    info->pinned = xen_hostmem_window_pinned(h->window);
     info->host_memory = usage.used;
     info->host_memory_limit = usage.limit;
     info->refused_blobs = usage.refused;

@@ -78,7 +78,8 @@ static inline void qemu_xen_gnttab_dmabuf_close(XenDmabufGranter *granter)
  * The peer may map them, read and write.
  *
  * Returns 0 or a negative errno: -ENOSPC if this domain's grant table is full,
- * -EDQUOT if the peer holds as much of it as it may, -E2BIG for more pages than
+ * -EDQUOT if the peer holds as much of it as it may, -ENOBUFS if the buffers of
+ * which it holds pages are as large as they may be, -E2BIG for more pages than
  * the provider can grant at once, -ERANGE if it can only grant whole buffers
  * and the sizes differ, -EOPNOTSUPP if the pages are not system memory, -EPERM
  * if it is not known to be safe to give this buffer to this provider, or

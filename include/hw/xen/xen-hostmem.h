@@ -24,7 +24,7 @@ typedef struct XenHostmemBuffer {
      * accesses.  Valid until the blob is unmapped or the window is reset.
      */
     void *host;
-    /* A dma-buf of that memory, or -1. */
+    /* A dma-buf, or -1.  The blob is its first pages, or all of it. */
     int dmabuf;
     /* If @dmabuf is -1: the reason. */
     XenHostmemReason reason;
@@ -38,7 +38,10 @@ typedef struct XenHostmemBuffer {
 typedef struct XenHostmemRules {
     bool grant;                 /* false: trap everything */
     bool trap;                  /* false: fail maps that cannot be granted */
-    /* Max. bytes granted, a multiple of 4096; to xen_hostmem_new(): 0: auto */
+    /*
+     * Max. bytes of the buffers that are granted, or of which a part is, a
+     * multiple of 4096; to xen_hostmem_new(): 0: auto
+     */
     uint64_t quota;
 } XenHostmemRules;
 

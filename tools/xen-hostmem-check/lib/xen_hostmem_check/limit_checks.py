@@ -61,6 +61,12 @@ def peer_limit(facts):
                           f"{guest.name} may want {wanted * PAGE // KIB} KiB",
                           f"echo {wanted} >/sys/module/xen_dmabuf_grant/parameters/peer_limit, or "
                           f"a larger gnttab_max_frames= {XEN_LINE}")
+        # If it is not set, it follows peer_limit.
+        pinned = facts.parameters.get("peer_pinned") or wanted
+        if pinned < wanted:
+            yield problem(f"xen-dmabuf-grant keeps buffers of at most {pinned * PAGE // KIB} KiB "
+                          f"for one guest; {guest.name} may want {wanted * PAGE // KIB} KiB",
+                          "echo 0 >/sys/module/xen_dmabuf_grant/parameters/peer_pinned")
 
 
 @check("dom0-memory")

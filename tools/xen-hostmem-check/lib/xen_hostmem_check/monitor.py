@@ -15,6 +15,7 @@ WINDOW = re.compile(r"^(\S+): window of (\d+) KiB, policy (\S+), driver (connect
 LINES = (
     (re.compile(r"^  granted (\d+) KiB of a quota of (\d+) KiB, trapped (\d+) KiB$"),
      ("granted", "quota", "trapped")),
+    (re.compile(r"^  this is of buffers of (\d+) KiB, which count as a whole$"), ("pinned",)),
     (re.compile(r"^  blobs use (\d+) KiB of host memory, and may use (\d+) KiB; "
                 r"(\d+) were refused$"),
      ("host_memory", "host_memory_limit", "refused")),

@@ -15,6 +15,8 @@ ADVICE = {
     "peer-limit": ("it holds as much of dom0's grant table as one guest may",
                    f"a larger gnttab_max_frames=N {XEN_LINE}, or "
                    "echo N >/sys/module/xen_dmabuf_grant/parameters/peer_limit"),
+    "pin-limit": ("it has parts of buffers which together are as large as one guest's may be",
+                  "echo N >/sys/module/xen_dmabuf_grant/parameters/peer_pinned"),
     "no-frontend": ("its hostmem driver is not connected",
                     "modprobe xen-hostmem  in the guest; run xen-hostmem-check there, too"),
     "no-provider": ("nothing in dom0 grants memory", MODULE),
