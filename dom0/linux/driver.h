@@ -5,7 +5,7 @@
  *	device.c	descriptors, handles, ioctl
  *	import.c	a dma-buf and its pages, as one import
  *	grants.c	a set of grant references
- *	peers.c		how many of them, and how much memory, each peer may hold
+ *	peers.c		how many of them, and how much memory, a peer may hold
  *	dma.c		the importing struct device
  *	reaper.c	imports that outlive their descriptor
  *	unbind.c	drivers that are unbound

@@ -6,11 +6,16 @@
 
 #include <linux/device.h>
 #include <linux/errno.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -30,6 +35,15 @@
  * whichever of its devices they are for, and meanwhile none is imported. Who
  * cannot wait kills the process that waits.
  *
+ * When a device is unplugged, or has failed, a thread of the kernel unbinds the
+ * driver, with the device's lock held, and perhaps that of the slot or the
+ * bridge. Nobody can kill it, and a guest that keeps a page would have it wait
+ * for ever. So it waits for a limited time only. Then the exporter has lost the
+ * pages, and guests have not: no grant can be taken away from a domain that has
+ * it mapped. It helps to end these domains, before the time is over, or at once
+ * thereafter: the log names them. Nothing ends them by itself, because honest
+ * ones do not know that they are waited for.
+ *
  * Drivers that are built into the kernel are not told apart, and do not wait.
  */
 
@@ -39,6 +53,12 @@ struct dmabuf_grant_unbinding {
 	const struct device *dev;
 	const struct module *owner;
 };
+
+/* Below 120 seconds, after which the kernel reports who waits for locks. */
+static unsigned int dmabuf_grant_unbind_wait_limit = 60;
+module_param_named(unbind_wait, dmabuf_grant_unbind_wait_limit, uint, 0644);
+MODULE_PARM_DESC(unbind_wait,
+		 "seconds that a thread of the kernel, which nobody can kill, waits for guests when it unbinds a driver (default 60)");
 
 static LIST_HEAD(dmabuf_grant_imports);
 static LIST_HEAD(dmabuf_grant_unbindings);
@@ -132,19 +152,94 @@ static void dmabuf_grant_unbinding_del(const struct device *dev)
 	spin_unlock(&dmabuf_grant_imports_lock);
 }
 
+/* The domains that have buffers of a driver, for the log */
+struct dmabuf_grant_holders {
+	domid_t domid[8];
+	unsigned int count;
+	bool more;
+};
+
+/* Called with the lock held. */
+static void dmabuf_grant_add_holder(struct dmabuf_grant_holders *holders,
+				    domid_t domid)
+{
+	unsigned int i;
+
+	for (i = 0; i < holders->count; i++) {
+		if (holders->domid[i] == domid)
+			return;
+	}
+	if (holders->count < ARRAY_SIZE(holders->domid))
+		holders->domid[holders->count++] = domid;
+	else
+		holders->more = true;
+}
+
+/* Writes their numbers to text; returns how many buffers they have. */
+static unsigned int dmabuf_grant_name_holders(const struct module *owner,
+					      char *text, size_t size)
+{
+	struct dmabuf_grant_holders holders = {};
+	struct dmabuf_grant_import *imp;
+	unsigned int i, count = 0;
+	int len = 0;
+
+	spin_lock(&dmabuf_grant_imports_lock);
+	list_for_each_entry(imp, &dmabuf_grant_imports, all) {
+		if (imp->dmabuf->owner == owner) {
+			dmabuf_grant_add_holder(&holders, imp->refs.domid);
+			count++;
+		}
+	}
+	spin_unlock(&dmabuf_grant_imports_lock);
+	text[0] = 0;
+	for (i = 0; i < holders.count; i++)
+		len += scnprintf(text + len, size - len, "%s%u", i ? ", " : "",
+				 holders.domid[i]);
+	if (holders.more)
+		scnprintf(text + len, size - len, " and others");
+	return count;
+}
+
+static bool dmabuf_grant_can_be_killed(void)
+{
+	return !(current->flags & PF_KTHREAD);
+}
+
+/* Returns whether the guests have let go. */
+static bool dmabuf_grant_wait_gone(const struct module *owner)
+{
+	u64 limit = (u64)READ_ONCE(dmabuf_grant_unbind_wait_limit) * HZ;
+
+	if (dmabuf_grant_can_be_killed())
+		return !wait_event_killable(dmabuf_grant_import_gone,
+					    !dmabuf_grant_imports_of(owner));
+	return wait_event_idle_timeout(dmabuf_grant_import_gone,
+				       !dmabuf_grant_imports_of(owner),
+				       min_t(u64, limit, MAX_JIFFY_OFFSET));
+}
+
 static void dmabuf_grant_unbind_wait(const struct device *dev,
 				     const struct module *owner)
 {
-	unsigned int count = dmabuf_grant_imports_of(owner);
+	char domains[8 * sizeof("65535, ") + sizeof(" and others")];
+	unsigned int count;
 
+	count = dmabuf_grant_name_holders(owner, domains, sizeof(domains));
 	if (!count)
 		return;
-	pr_notice("unbinding %s waits until guests have let go of %u of its driver's buffers (to unbind all the same, kill what waits)\n",
-		  dev_name(dev), count);
-	if (wait_event_killable(dmabuf_grant_import_gone,
-				!dmabuf_grant_imports_of(owner)))
-		pr_warn("%s is unbound although guests have buffers of its driver: they may see other data of this domain\n",
-			dev_name(dev));
+	if (dmabuf_grant_can_be_killed())
+		pr_notice("unbinding %s waits until guests (domains %s) have let go of %u of its driver's buffers (to unbind all the same, kill what waits)\n",
+			  dev_name(dev), domains, count);
+	else
+		pr_notice("unbinding %s waits until guests (domains %s) have let go of %u of its driver's buffers, but at most %u seconds: end those that keep them\n",
+			  dev_name(dev), domains, count,
+			  READ_ONCE(dmabuf_grant_unbind_wait_limit));
+	if (dmabuf_grant_wait_gone(owner))
+		return;
+	count = dmabuf_grant_name_holders(owner, domains, sizeof(domains));
+	pr_warn("%s is unbound although guests (domains %s) have %u buffers of its driver: they may see, and change, other data of this domain until they end\n",
+		dev_name(dev), domains, count);
 }
 
 static int dmabuf_grant_bus_notify(struct notifier_block *nb,

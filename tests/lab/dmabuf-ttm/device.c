@@ -26,6 +26,7 @@
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "ttm.h"
 
@@ -69,6 +70,13 @@ static long lab_ttm_ioctl_frame(struct lab_ttm_frame __user *arg)
 	return put_user(req.frame, &arg->frame);
 }
 
+static void lab_ttm_unbind(struct work_struct *work)
+{
+	device_release_driver(&lab_ttm_pdev->dev);
+}
+
+static DECLARE_WORK(lab_ttm_unbind_work, lab_ttm_unbind);
+
 static long lab_ttm_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -79,6 +87,9 @@ static long lab_ttm_ioctl(struct file *file, unsigned int cmd,
 		return lab_ttm_buffer_move(arg);
 	case LAB_TTM_FRAME:
 		return lab_ttm_ioctl_frame((void __user *)arg);
+	case LAB_TTM_UNBIND:
+		queue_work(system_long_wq, &lab_ttm_unbind_work);
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -142,6 +153,7 @@ unregister_driver:
 static void __exit lab_ttm_exit(void)
 {
 	misc_deregister(&lab_ttm_misc);
+	cancel_work_sync(&lab_ttm_unbind_work);
 	lab_ttm_pool_empty(&lab_ttm_pdev->dev);
 	platform_device_unregister(lab_ttm_pdev);
 	platform_driver_unregister(&lab_ttm_driver);

@@ -53,4 +53,10 @@ struct lab_ttm_frame {
 
 #define LAB_TTM_FRAME _IOWR('L', 18, struct lab_ttm_frame)
 
+/*
+ * Has a thread of the kernel unbind the driver, as when a device is unplugged.
+ * Returns at once.
+ */
+#define LAB_TTM_UNBIND _IO('L', 19)
+
 #endif /* LAB_DMABUF_TTM_H */

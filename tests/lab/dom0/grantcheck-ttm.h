@@ -12,6 +12,7 @@
 #include "grantcheck.h"
 
 #define TTM_DRIVER "/sys/bus/platform/drivers/lab-dmabuf-ttm/"
+#define UNBIND_WAIT "/sys/module/xen_dmabuf_grant/parameters/unbind_wait"
 #define TTM_ODD (2 * 512 + 32 + 3)  /* two blocks of 2 MiB, and smaller ones */
 
 static int open_ttm(void)
@@ -350,6 +351,68 @@ static void ttm_unbinding_killed(void)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     keep_map(more, MIB << 20, "other memory");
     memset(more, 0xee, MIB << 20);
+    copy_refs(imp.refs, PAGES, peer, false);
+    expect_pages(peer, PAGES, 0, NULL, false, "the peer");
+    expect_release(&imp, 0);
+    bind_ttm();
+}
+
+/*
+ * Has a thread of the kernel unbind the driver; returns after how many seconds
+ * that is done, or -1. A call that makes a buffer waits for the device's lock.
+ */
+static long unbind_by_kernel(const struct import *release)
+{
+    struct lab_ttm_create create = { .nr_pages = 1 };
+    int dev = open_ttm();
+    time_t begin = time(NULL);
+
+    if (ioctl(dev, LAB_TTM_UNBIND) < 0) {
+        fail("LAB_TTM_UNBIND: %s", strerror(errno));
+    }
+    if (release) {
+        sleep(1);
+        expect_release(release, 0);
+    }
+    while (ioctl(dev, LAB_TTM_CREATE, &create) == 0) {
+        close(create.fd);
+        if (time(NULL) - begin > 100) {
+            return -1;
+        }
+        short_sleep();
+    }
+    return errno == ENODEV ? time(NULL) - begin : -1;
+}
+
+/*
+ * Nobody can kill a thread of the kernel, which therefore waits for a limited
+ * time: until the peer lets go, or as long as unbind_wait says. Thereafter,
+ * pages that have a count of their own are held.
+ */
+static void ttm_unbinding_by_kernel(void)
+{
+    enum { PAGES = 64, LIMIT = 4 };
+    int dmabuf = make_ttm_buffer(PAGES, 0);
+    uint64_t *peer = keep_mem(PAGES, PAGE);
+    long limit = read_long(UNBIND_WAIT), patient, limited;
+    struct import imp = import_range(open_device(), dmabuf, 0, PAGES);
+
+    patient = unbind_by_kernel(&imp);
+    bind_ttm();
+    dmabuf = make_ttm_buffer(PAGES, 0);
+    fill_dmabuf(dmabuf, PAGES);
+    imp = import_range(open_device(), dmabuf, 0, PAGES);
+    write_long(UNBIND_WAIT, LIMIT);
+    limited = unbind_by_kernel(NULL);
+    write_long(UNBIND_WAIT, limit);
+    if (limit < 20 || patient < 0 || patient > limit / 2) {
+        fail("the driver is unbound %ld s after the release (limit %ld s)",
+             patient, limit);
+    }
+    if (limited < LIMIT - 1 || limited > LIMIT + 20) {
+        fail("the driver is unbound after %ld s, the limit is %d s", limited,
+             LIMIT);
+    }
     copy_refs(imp.refs, PAGES, peer, false);
     expect_pages(peer, PAGES, 0, NULL, false, "the peer");
     expect_release(&imp, 0);
