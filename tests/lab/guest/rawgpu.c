@@ -11,6 +11,8 @@
  * rawgpu fences: ask for fences of a context that does not exist, and of one
  *   that is destroyed before it gets there; what executes it must be stopped
  *   before a line is written to this program
+ * rawgpu queue-reset: reset the queue while a fence is not reached; what executes
+ *   it must be stopped before a line is written to this program
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  * rawgpu reset-backed COUNT: COUNT times, attach 1 MiB of the guest's memory to
  *                            a resource and reset the device
@@ -887,6 +889,46 @@ static void start_again(void)
     start_queue();
 }
 
+/* Needs no VIRTIO_F_RING_RESET, which is not negotiated. */
+static void reset_queue(void)
+{
+    volatile uint8_t *common = (volatile uint8_t *)gpu.common;
+
+    gpu.common->queue_select = 0;
+    *(volatile uint16_t *)(common + VIRTIO_PCI_COMMON_Q_RESET) = 1;
+    gpu.next = gpu.seen = 0;
+}
+
+static void run_queue_reset(void)
+{
+    uint8_t idle, before, after;
+    bool idle_alive, at_once, broken_alive;
+    uint32_t type;
+
+    reset_queue();
+    idle = gpu.common->device_status;
+    start_queue();
+    idle_alive = alive();
+    create_context(1);
+    printf("{\"context\": 1}\n");
+    wait_for_line();
+    at_once = ask_fenced(1, 1000, &type);
+    before = gpu.common->device_status;
+    reset_queue();
+    after = gpu.common->device_status;
+    start_queue();
+    broken_alive = alive();
+
+    reset();
+    start_again();
+    printf("{\"idle\": %u, \"idle_alive\": %s, \"at_once\": %s, "
+           "\"before\": %u, \"after\": %u, \"broken_alive\": %s, "
+           "\"alive\": %s}\n", idle, idle_alive ? "true" : "false",
+           at_once ? "true" : "false", before, after,
+           broken_alive ? "true" : "false", alive() ? "true" : "false");
+    wait_for_line();
+}
+
 /*
  * The backings are anywhere in RAM, each time elsewhere, so that what stays
  * mapped adds up. The device is not asked to transfer anything.
@@ -1320,6 +1362,9 @@ int main(int argc, char **argv)
     } else if (argc == 2 && !strcmp(name, "fences")) {
         start();
         run_fences();
+    } else if (argc == 2 && !strcmp(name, "queue-reset")) {
+        start();
+        run_queue_reset();
     } else if (argc > 2 && !strcmp(name, "sizes")) {
         start();
         run_sizes(argc - 2, argv + 2);
@@ -1361,6 +1406,7 @@ int main(int argc, char **argv)
                         "       rawgpu hoard COUNT MIB\n"
                         "       rawgpu sizes BYTES...\n"
                         "       rawgpu fences\n"
+                        "       rawgpu queue-reset\n"
                         "       rawgpu reset-mapped COUNT\n"
                         "       rawgpu reset-backed COUNT\n"
                         "       rawgpu blob-backings RESETS UNREFS\n"

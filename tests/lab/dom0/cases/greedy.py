@@ -14,6 +14,7 @@ from lab import case, load_driver
 
 SERVER = "/usr/libexec/virgl_render_server"
 UNSPEC = 0x1200             # VIRTIO_GPU_RESP_ERR_UNSPEC, the first error
+NEEDS_RESET = 0x40          # VIRTIO_CONFIG_S_NEEDS_RESET
 OUT_OF_MEMORY = 0x1201      # VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
 LOG_BYTES = 100 * KIB
 SUMMARY = "in-system timeout 60 vulkaninfo --summary 2>&1"
@@ -154,6 +155,28 @@ def dead_fences(lab):
     lab.require(lab.data["unknown"] >= UNSPEC, f"with 0x{lab.data['unknown']:x}")
     lab.equal(lab.data["at_once"], False, "the fence is reached by a stopped worker")
     lab.equal(lab.data["unanswered"], 0, "commands without an answer")
+    lab.drop_guest()
+
+
+@case("queue-reset", limit=180, slow=True)
+def queue_reset(lab):
+    """A queue without commands can be reset. With a command whose fence is not reached this
+    breaks the device, so that such commands do not collect, until it is reset (I4)."""
+    guest = lab.guest(driver=True, fresh=True)
+    guest.spawn("reset", "rawgpu queue-reset", 60)
+    dom0.wait_for("a worker", workers, 10)
+    for pid in workers():
+        os.kill(pid, signal.SIGSTOP)
+    lab.data.update(guest.ask("reset", "x", 120))
+    lab.equal((lab.data["idle"] & NEEDS_RESET, lab.data["idle_alive"]), (0, True),
+              "reset of a queue without commands")
+    lab.equal(lab.data["at_once"], False, "the fence is reached by a stopped worker")
+    lab.equal((lab.data["before"] & NEEDS_RESET, lab.data["after"] & NEEDS_RESET),
+              (0, NEEDS_RESET), "status before and after")
+    lab.equal((lab.data["broken_alive"], lab.data["alive"]), (False, True),
+              "answers until, and after, the reset of the device")
+    lab.require("queue 0 reset with requests in flight" in guest.qemu_log(),
+                "the log does not say why")
     lab.drop_guest()
 
 
