@@ -9,6 +9,7 @@
 
 #include "hw/xen/xen_native.h"
 #include "hw/xen/xen-dmabuf-grant.h"
+#include "hw/xen/xen-gnttab-log.h"
 #include "hw/xen/interface/dmabuf-grant.h"
 #include "gntdev-safe.h"
 #include "xen-domain.h"
@@ -165,7 +166,7 @@ static bool gntdev_has_dmabuf(xengnttab_handle *xgt)
 static int open_gntdev(XenDmabufGranter *g)
 {
     g->device = -1;
-    g->xgt = xengnttab_open(NULL, 0);
+    g->xgt = xengnttab_open(xen_gnttab_log(), 0);
     if (!g->xgt) {
         return -errno;
     }
