@@ -59,7 +59,7 @@ XenHostmemHoldResult xen_hostmem_hold_tick(XenHostmemHold *hold, int64_t now,
 /**
  * xen_hostmem_end_guest: have Xen stop the guest, for the toolstack to destroy
  *
- * The guest has no say in it.
+ * The guest has no say in it.  Has no effect on one that has shut down.
  */
 void xen_hostmem_end_guest(void);
 

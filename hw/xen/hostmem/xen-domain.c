@@ -25,7 +25,8 @@ bool libxenctrl_domain_flags(uint32_t domid, uint32_t *flags)
 
 /*
  * "xl pause", a debugger and "xl suspend" do not tell QEMU: libxl only asks
- * Xen.  So ask Xen, too.
+ * Xen.  So ask Xen, too.  A guest that has shut down by itself does not run,
+ * either: it can give nothing back, and Xen ignores another shutdown.
  */
 bool libxenctrl_peer_runs(uint32_t domid)
 {
