@@ -1024,7 +1024,7 @@ static const struct {
     { "peers: share", peers_share },
     { "peers: what is kept counts", kept_counts },
     { "peers: whole buffers count", pinned_counts },
-    { "peers: whole buffers, by default", pinned_default },
+    { "peers: whole buffers, no parameter", pinned_default },
     { "restrict: one domain", restricted },
     { "restrict: deprived", deprived },
     { "fault: each call fails", each_call_fails },
