@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import fake
@@ -14,6 +15,7 @@ from fake import TOP
 from xen_hostmem_check import (guestconfig, main, memtype, monitor, output, pci, plan,
                                running_checks, units, xlcfg)
 from xen_hostmem_check.finding import Finding
+from xen_hostmem_check.machine import Machine
 
 
 def source(path):
@@ -262,6 +264,19 @@ class Plan(unittest.TestCase):
     def test_json(self):
         status, text = main.main(["--plan", "--json", "--program", "game"], None)
         self.assertEqual((status, json.loads(text)["hostmem"]), (0, 1 << 30))
+
+
+class Files(unittest.TestCase):
+    def test_sysctl(self):
+        """The kernel refuses to read these with a buffer of 4 MiB or more."""
+        self.assertEqual(Machine().word("/proc/sys/kernel/ostype"), "Linux")
+
+    def test_long(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/log", "wb") as f:
+                f.write(bytes(range(256)) * (20 << 10))
+            data = Machine(folder).read_bytes("/log")
+        self.assertEqual(data, bytes(range(256)) * (16 << 10))
 
 
 class Output(unittest.TestCase):

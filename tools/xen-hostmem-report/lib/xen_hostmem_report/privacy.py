@@ -145,6 +145,8 @@ def clean_text(text, names, found):
             return f"<{kind}>"
         return replace
     search = pattern(names)
+    # As a whole, before a name in it is removed: then it would no longer look like one.
+    text = FORMS["mail address"].sub(formed("mail address"), text)
     if search:
         text = search.sub(named, text)
     for kind, form in FORMS.items():
