@@ -23,6 +23,7 @@ typedef uint16_t domid_t;
 
 #include "../../../dom0/linux/dmabuf-grant.h"
 #include "check.h"
+#include "guest-type.h"
 
 #define SEED 0x6772616e74ull
 #define DEBUGFS "/sys/kernel/debug/xen-dmabuf-grant/"
@@ -378,16 +379,7 @@ static int open_gntdev(void)
  */
 static void need_pv(void)
 {
-    char type[8] = "";
-    FILE *file = fopen("/sys/hypervisor/guest_type", "r");
-
-    if (file) {
-        if (!fgets(type, sizeof(type), file)) {
-            type[0] = 0;
-        }
-        fclose(file);
-    }
-    if (strcmp(type, "PV\n") != 0) {
+    if (!is_pv()) {
         skip("only a PV domain can map its own pages");
     }
 }
