@@ -24,12 +24,22 @@
  * that:
  *
  * - mprotect() is refused.
+ * - userfaultfd, which from 6.7 on write-protected entries of any VMA until it
+ *   was mended, refuses one without VM_MAYWRITE.
+ * - No entry waits for its first write, as it would by vm_page_prot when dirty
+ *   pages are tracked (/proc/PID/clear_refs).
  * - fork() does not copy the mapping, and MADV_DOFORK is refused, because of
  *   VM_IO.
  * - mremap() makes a copy of the VMA, for which it calls our open(), before it
  *   moves the entries, and it has locked the old VMA against faults. There we
- *   clear the old VMA's entries, so that there is none to move.
- *   The new VMA gets its entries from faults.
+ *   clear those that it would move. Then it calls our mremap(), which makes the
+ *   new ones.
+ *
+ * If something were written by a fault where VM_WRITE is set and VM_MAYWRITE is
+ * not, the kernel would warn. So the VMA has neither, although its entries allow
+ * writing, and the entries are all there from the beginning, and after a move.
+ * Only if there is no memory for a move, which then fails, some are missing:
+ * reading brings them back, and writing before that is a SIGSEGV.
  *
  * Elsewhere an entry is an ordinary one, but what user space may do is the same.
  */
@@ -41,21 +51,24 @@
  * struct guest_dmabuf_vma - a VMA that maps a buffer; in its vm_private_data
  * @buf: the buffer, which the VMA's file holds
  * @vma: the VMA
+ * @prot: what its entries allow on a PV domain
  */
 struct guest_dmabuf_vma {
 	struct guest_dmabuf *buf;
 	struct vm_area_struct *vma;
+	pgprot_t prot;
 };
 
 static struct guest_dmabuf_vma *guest_dmabuf_vma_new(struct guest_dmabuf *buf,
-						     struct vm_area_struct *vma)
+						     struct vm_area_struct *vma,
+						     pgprot_t prot, gfp_t gfp)
 {
-	struct guest_dmabuf_vma *view = kmalloc(sizeof(*view),
-						GFP_KERNEL_ACCOUNT);
+	struct guest_dmabuf_vma *view = kmalloc(sizeof(*view), gfp);
 
 	if (view) {
 		view->buf = buf;
 		view->vma = vma;
+		view->prot = prot;
 		atomic_inc(&guest_dmabuf_stats.views);
 	}
 	return view;
@@ -63,8 +76,6 @@ static struct guest_dmabuf_vma *guest_dmabuf_vma_new(struct guest_dmabuf *buf,
 
 static void guest_dmabuf_vma_free(struct guest_dmabuf_vma *view)
 {
-	if (!view)
-		return;
 	kfree(view);
 	atomic_dec(&guest_dmabuf_stats.views);
 }
@@ -77,21 +88,30 @@ static bool guest_dmabuf_is_part(const struct vm_area_struct *part,
 	       part->vm_end <= whole->vm_end;
 }
 
+/* Clears what is about to be moved from one VMA to its copy. */
+static void guest_dmabuf_clear(struct vm_area_struct *from,
+			       const struct vm_area_struct *to)
+{
+	unsigned long at = (to->vm_pgoff - from->vm_pgoff) << PAGE_SHIFT;
+
+	guest_dmabuf_zap_range(from, from->vm_start + at,
+			       to->vm_end - to->vm_start);
+}
+
 /*
  * The VMA is a copy: one to which mremap() is about to move entries, or the
- * part of one that is split. If there is no memory for what belongs to it, it
- * shows nothing, and an access is a SIGBUS.
+ * part of one that is split. No error can be returned, and without what belongs
+ * to it, the next mremap() would move entries. So the few bytes must be had.
  */
 static void guest_dmabuf_vma_open(struct vm_area_struct *vma)
 {
 	struct guest_dmabuf_vma *from = vma->vm_private_data;
 
-	if (!from)
-		return;
 	if (xen_pv_domain() && !guest_dmabuf_is_part(vma, from->vma))
-		guest_dmabuf_zap_range(from->vma, from->vma->vm_start,
-				       from->vma->vm_end - from->vma->vm_start);
-	vma->vm_private_data = guest_dmabuf_vma_new(from->buf, vma);
+		guest_dmabuf_clear(from->vma, vma);
+	vma->vm_private_data = guest_dmabuf_vma_new(from->buf, vma, from->prot,
+						    GFP_KERNEL_ACCOUNT |
+						    __GFP_NOFAIL);
 }
 
 static void guest_dmabuf_vma_close(struct vm_area_struct *vma)
@@ -106,10 +126,10 @@ static int guest_dmabuf_vma_mprotect(struct vm_area_struct *vma,
 	return -EACCES;
 }
 
-static int guest_dmabuf_insert_pv(struct guest_dmabuf *buf,
-				  struct vm_area_struct *vma,
+static int guest_dmabuf_insert_pv(const struct guest_dmabuf_vma *view,
 				  unsigned long addr, u32 first, u32 nr)
 {
+	const struct guest_dmabuf *buf = view->buf;
 	struct {
 		xen_pfn_t mfn[GUEST_DMABUF_VIEW_BATCH];
 		int err[GUEST_DMABUF_VIEW_BATCH];
@@ -122,22 +142,21 @@ static int guest_dmabuf_insert_pv(struct guest_dmabuf *buf,
 		return -ENOMEM;
 	for (i = 0; i < nr; i++)
 		batch->mfn[i] = pfn_to_mfn(page_to_pfn(buf->pages[first + i]));
-	done = xen_remap_pfn(vma, addr, batch->mfn, nr, batch->err,
-			     vma->vm_page_prot, buf->domid, true);
+	done = xen_remap_pfn(view->vma, addr, batch->mfn, nr, batch->err,
+			     view->prot, buf->domid, true);
 	kfree(batch);
 	return done == nr ? 0 : done < 0 ? done : -EFAULT;
 }
 
-static int guest_dmabuf_insert_pages(struct guest_dmabuf *buf,
-				     struct vm_area_struct *vma,
+static int guest_dmabuf_insert_pages(const struct guest_dmabuf_vma *view,
 				     unsigned long addr, u32 first, u32 nr)
 {
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		unsigned long pfn = page_to_pfn(buf->pages[first + i]);
+		unsigned long pfn = page_to_pfn(view->buf->pages[first + i]);
 
-		if (vmf_insert_pfn(vma, addr + i * PAGE_SIZE, pfn) !=
+		if (vmf_insert_pfn(view->vma, addr + i * PAGE_SIZE, pfn) !=
 		    VM_FAULT_NOPAGE)
 			return -ENOMEM;
 	}
@@ -145,23 +164,22 @@ static int guest_dmabuf_insert_pages(struct guest_dmabuf *buf,
 }
 
 /* At most GUEST_DMABUF_VIEW_BATCH pages */
-static int guest_dmabuf_insert(struct guest_dmabuf *buf,
-			       struct vm_area_struct *vma, unsigned long addr,
-			       u32 first, u32 nr)
+static int guest_dmabuf_insert(const struct guest_dmabuf_vma *view,
+			       unsigned long addr, u32 first, u32 nr)
 {
 	if (xen_pv_domain())
-		return guest_dmabuf_insert_pv(buf, vma, addr, first, nr);
-	return guest_dmabuf_insert_pages(buf, vma, addr, first, nr);
+		return guest_dmabuf_insert_pv(view, addr, first, nr);
+	return guest_dmabuf_insert_pages(view, addr, first, nr);
 }
 
 static vm_fault_t guest_dmabuf_vma_fault(struct vm_fault *vmf)
 {
 	struct guest_dmabuf_vma *view = vmf->vma->vm_private_data;
 
-	if (!view || vmf->pgoff >= view->buf->nr_pages)
+	if (vmf->pgoff >= view->buf->nr_pages)
 		return VM_FAULT_SIGBUS;
-	switch (guest_dmabuf_insert(view->buf, vmf->vma,
-				    vmf->address & PAGE_MASK, vmf->pgoff, 1)) {
+	switch (guest_dmabuf_insert(view, vmf->address & PAGE_MASK, vmf->pgoff,
+				    1)) {
 	case 0:
 		return VM_FAULT_NOPAGE;
 	case -ENOMEM:
@@ -171,26 +189,49 @@ static vm_fault_t guest_dmabuf_vma_fault(struct vm_fault *vmf)
 	}
 }
 
-static const struct vm_operations_struct guest_dmabuf_vm_ops = {
-	.open = guest_dmabuf_vma_open,
-	.close = guest_dmabuf_vma_close,
-	.mprotect = guest_dmabuf_vma_mprotect,
-	.fault = guest_dmabuf_vma_fault,
-};
-
-static int guest_dmabuf_insert_all(struct guest_dmabuf *buf,
-				   struct vm_area_struct *vma)
+static int guest_dmabuf_insert_all(const struct guest_dmabuf_vma *view)
 {
+	struct vm_area_struct *vma = view->vma;
 	unsigned long done, nr, all = vma_pages(vma);
 	int err = 0;
 
 	for (done = 0; done < all && !err; done += nr) {
 		nr = min(all - done, (unsigned long)GUEST_DMABUF_VIEW_BATCH);
-		err = guest_dmabuf_insert(buf, vma,
+		err = guest_dmabuf_insert(view,
 					  vma->vm_start + done * PAGE_SIZE,
 					  vma->vm_pgoff + done, nr);
 	}
 	return err;
+}
+
+/* The VMA is the new one of an mremap(), and has no entries on a PV domain. */
+static int guest_dmabuf_vma_mremap(struct vm_area_struct *vma)
+{
+	int err;
+
+	if (!xen_pv_domain())
+		return 0;
+	err = guest_dmabuf_insert_all(vma->vm_private_data);
+	/* What was made must not be moved back. */
+	if (err)
+		guest_dmabuf_clear(vma, vma);
+	return err;
+}
+
+static const struct vm_operations_struct guest_dmabuf_vm_ops = {
+	.open = guest_dmabuf_vma_open,
+	.close = guest_dmabuf_vma_close,
+	.mremap = guest_dmabuf_vma_mremap,
+	.mprotect = guest_dmabuf_vma_mprotect,
+	.fault = guest_dmabuf_vma_fault,
+};
+
+/* What the kernel must not know of a VMA, or not allow later */
+static vm_flags_t guest_dmabuf_hidden_flags(const struct guest_dmabuf *buf)
+{
+	if (xen_pv_domain())
+		return VM_WRITE | VM_MAYWRITE | VM_MAYEXEC;
+	return buf->write ? VM_MAYEXEC : VM_MAYWRITE | VM_MAYEXEC;
 }
 
 /**
@@ -204,7 +245,6 @@ static int guest_dmabuf_insert_all(struct guest_dmabuf *buf,
  */
 int guest_dmabuf_view(struct guest_dmabuf *buf, struct vm_area_struct *vma)
 {
-	vm_flags_t never = VM_MAYEXEC | (buf->write ? 0 : VM_MAYWRITE);
 	struct guest_dmabuf_vma *view;
 	int err;
 
@@ -213,12 +253,14 @@ int guest_dmabuf_view(struct guest_dmabuf *buf, struct vm_area_struct *vma)
 	if ((vma->vm_flags & VM_EXEC) ||
 	    (!buf->write && (vma->vm_flags & VM_WRITE)))
 		return -EACCES;
-	view = guest_dmabuf_vma_new(buf, vma);
+	view = guest_dmabuf_vma_new(buf, vma, vm_get_page_prot(vma->vm_flags),
+				    GFP_KERNEL_ACCOUNT);
 	if (!view)
 		return -ENOMEM;
 	guest_dmabuf_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY |
-			       VM_DONTEXPAND | VM_DONTDUMP, never);
-	err = guest_dmabuf_insert_all(buf, vma);
+			       VM_DONTEXPAND | VM_DONTDUMP,
+			       guest_dmabuf_hidden_flags(buf));
+	err = guest_dmabuf_insert_all(view);
 	if (err) {
 		guest_dmabuf_vma_free(view);
 		return err;

@@ -71,8 +71,11 @@ static inline int lab_unmap_refs(struct gntab_unmap_queue_data *queue)
 	       lab_fault_releases() ? -EIO : 0;
 }
 
+/* Who says that it cannot fail does not look whether it has. */
 #undef kmalloc
-#define kmalloc(...) FAULT(NULL, kmalloc_noprof(__VA_ARGS__))
+#define kmalloc(size, gfp) \
+	(!((gfp) & __GFP_NOFAIL) && lab_fault() ? NULL : \
+	 kmalloc_noprof(size, gfp))
 #undef kzalloc
 #define kzalloc(...) FAULT(NULL, kzalloc_noprof(__VA_ARGS__))
 #undef kvmalloc_array
