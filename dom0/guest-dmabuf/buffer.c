@@ -37,17 +37,15 @@
 /* No user has seen a page of it, or all of them are gone. */
 static void guest_dmabuf_free(struct guest_dmabuf *buf)
 {
-	u32 first, nr, lost = 0;
+	u32 first, nr;
 
 	for (first = 0; first < buf->nr_held; first += nr) {
 		nr = min_t(u32, GUEST_DMABUF_BATCH, buf->nr_held - first);
-		if (buf->source->release(buf, first, nr))
-			lost = buf->nr_held;
+		buf->source->release(buf, first, nr);
 		cond_resched();
 	}
 	atomic_sub(buf->nr_held, &guest_dmabuf_stats.pages);
-	if (lost) {
-		/* Something may still be there: nobody else may get these. */
+	if (buf->lost) {
 		pr_err("Xen does not unmap memory of domain %u: %u pages are lost\n",
 		       buf->domid, buf->nr_pages);
 		atomic_add(buf->nr_pages, &guest_dmabuf_stats.lost);
@@ -265,9 +263,9 @@ guest_dmabuf_make(const struct guest_dmabuf_source *source,
  * @source: how the memory is held
  * @req: the request, whose numbers have been checked; bad is filled in
  *
- * The descriptor is not yet installed: the caller does that, or else frees both.
+ * It has no number yet: the caller installs it, or else frees both.
  *
- * Return: 0 or an error as in guest-dmabuf.h.
+ * Return: The dma-buf, or an error as in guest-dmabuf.h.
  */
 struct dma_buf *guest_dmabuf_create(const struct guest_dmabuf_source *source,
 				    struct xen_guest_dmabuf_create *req)

@@ -53,16 +53,17 @@ struct guest_dmabuf;
  * @free: free them; none is held any more
  * @hold: put memory behind the next @nr of them, those from @nr_held on, and
  *	count them in @nr_held. Return 0 or an error as in guest-dmabuf.h. If it
- *	is one entry's fault, @bad is set to its index.
- * @release: let go of the @nr pages from @first on. Return 0, or an error if
- *	any of them cannot be used again.
+ *	is one entry's fault, @bad is set to its index. If there may be memory
+ *	behind others that are not counted, @lost is set.
+ * @release: let go of the @nr pages from @first on. If any of them cannot be
+ *	used again, @lost is set.
  */
 struct guest_dmabuf_source {
 	size_t entry_size;
 	int (*alloc)(struct guest_dmabuf *buf);
 	void (*free)(struct guest_dmabuf *buf);
 	int (*hold)(struct guest_dmabuf *buf, const void *list, u32 nr);
-	int (*release)(struct guest_dmabuf *buf, u32 first, u32 nr);
+	void (*release)(struct guest_dmabuf *buf, u32 first, u32 nr);
 };
 
 /**
@@ -70,6 +71,7 @@ struct guest_dmabuf_source {
  * @source: how it is held
  * @domid: the domain
  * @write: it may be written
+ * @lost: its pages cannot be used again: there may still be memory behind them
  * @bad: index of the entry at fault, or XEN_GUEST_DMABUF_NO_ENTRY
  * @nr_pages: number of pages
  * @nr_held: number of those at the front behind which there is memory
@@ -80,6 +82,7 @@ struct guest_dmabuf {
 	const struct guest_dmabuf_source *source;
 	domid_t domid;
 	bool write;
+	bool lost;
 	u32 bad;
 	u32 nr_pages;
 	u32 nr_held;

@@ -65,8 +65,8 @@ static int guest_dmabuf_grant_error(struct guest_dmabuf *buf, u32 at,
 	}
 }
 
-static int guest_dmabuf_grants_release(struct guest_dmabuf *buf, u32 first,
-				       u32 nr)
+static void guest_dmabuf_grants_release(struct guest_dmabuf *buf, u32 first,
+					u32 nr)
 {
 	struct gnttab_unmap_grant_ref unmap[GUEST_DMABUF_BATCH];
 	struct gntab_unmap_queue_data queue = {
@@ -74,7 +74,6 @@ static int guest_dmabuf_grants_release(struct guest_dmabuf *buf, u32 first,
 		.pages = buf->pages + first,
 		.count = nr,
 	};
-	int err;
 	u32 i;
 
 	for (i = 0; i < nr; i++)
@@ -82,12 +81,12 @@ static int guest_dmabuf_grants_release(struct guest_dmabuf *buf, u32 first,
 				    (unsigned long)page_address(queue.pages[i]),
 				    guest_dmabuf_grant_flags(buf),
 				    buf->handles[first + i]);
-	err = gnttab_unmap_refs_sync(&queue);
-	for (i = 0; i < nr && !err; i++) {
+	if (gnttab_unmap_refs_sync(&queue))
+		buf->lost = true;
+	for (i = 0; i < nr; i++) {
 		if (unmap[i].status != GNTST_okay)
-			err = -EIO;
+			buf->lost = true;
 	}
-	return err;
 }
 
 static int guest_dmabuf_grants_hold(struct guest_dmabuf *buf, const void *list,
@@ -105,9 +104,11 @@ static int guest_dmabuf_grants_hold(struct guest_dmabuf *buf, const void *list,
 				  (unsigned long)page_address(pages[i]),
 				  guest_dmabuf_grant_flags(buf), ref[i],
 				  buf->domid);
-	err = gnttab_map_refs(map, NULL, pages, nr);
-	if (err)
+	/* If it fails as a whole, nobody says which are mapped. */
+	if (gnttab_map_refs(map, NULL, pages, nr)) {
+		buf->lost = true;
 		return -EIO;
+	}
 	for (i = 0; i < nr; i++)
 		handles[i] = map[i].handle;
 	for (i = 0; i < nr && map[i].status == GNTST_okay; i++)

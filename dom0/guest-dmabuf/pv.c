@@ -79,18 +79,22 @@ static int guest_dmabuf_pv_hold(struct guest_dmabuf *buf, const void *list,
 	return err ? guest_dmabuf_frame_error(buf, buf->nr_held, err) : 0;
 }
 
-static int guest_dmabuf_pv_release(struct guest_dmabuf *buf, u32 first, u32 nr)
+static void guest_dmabuf_pv_release(struct guest_dmabuf *buf, u32 first, u32 nr)
 {
 	struct mmu_update update[GUEST_DMABUF_BATCH];
 	struct page **pages = buf->pages + first;
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		if (!guest_dmabuf_set_update(&update[i], pages[i], __pte_ma(0)))
-			return -EIO;
+		if (!guest_dmabuf_set_update(&update[i], pages[i],
+					     __pte_ma(0))) {
+			buf->lost = true;
+			return;
+		}
 		guest_dmabuf_set_p2m(pages[i], INVALID_P2M_ENTRY);
 	}
-	return HYPERVISOR_mmu_update(update, nr, NULL, DOMID_SELF);
+	if (HYPERVISOR_mmu_update(update, nr, NULL, DOMID_SELF))
+		buf->lost = true;
 }
 
 /* The next user of these pages must not find the old ones in a TLB. */

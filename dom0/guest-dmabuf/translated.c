@@ -39,19 +39,17 @@ static int guest_dmabuf_add(struct guest_dmabuf *buf, const u64 *gfn, u32 nr,
 	return HYPERVISOR_memory_op(XENMEM_add_to_physmap_range, &add);
 }
 
-static int guest_dmabuf_translated_release(struct guest_dmabuf *buf, u32 first,
-					   u32 nr)
+static void guest_dmabuf_translated_release(struct guest_dmabuf *buf,
+					    u32 first, u32 nr)
 {
 	struct xen_remove_from_physmap remove = { .domid = DOMID_SELF };
-	int err = 0;
 	u32 i;
 
 	for (i = first; i < first + nr; i++) {
 		remove.gpfn = page_to_xen_pfn(buf->pages[i]);
-		err = HYPERVISOR_memory_op(XENMEM_remove_from_physmap,
-					   &remove) ?: err;
+		if (HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &remove))
+			buf->lost = true;
 	}
-	return err;
 }
 
 static int guest_dmabuf_translated_hold(struct guest_dmabuf *buf,

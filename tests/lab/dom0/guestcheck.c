@@ -1078,6 +1078,46 @@ static void release_fails(const struct pages *of)
     expect_counters(wanted, "after the next one");
 }
 
+/*
+ * The first entry is refused, and those behind it that Xen has mapped meanwhile
+ * do not come back. In a PV domain Xen stops at the first frame that it refuses.
+ */
+static void rollback_fails(const struct pages *of, uint64_t bad, bool stops)
+{
+    struct counters wanted = read_counters();
+    struct pages mixed = *of;
+    struct xen_guest_dmabuf_create req = {
+        .domid = domid, .flags = WRITE, .nr_pages = FEW,
+    };
+    int is;
+
+    need_faults();
+    mixed.entry[0] = bad;
+    req.list = (uintptr_t)list_of(of->request, mixed.entry, FEW);
+    write_long(PARAMETERS "fail_release", 1);
+    is = try_create(open_device(), of->request, &req);
+    write_long(PARAMETERS "fail_release", 0);
+    if (is >= 0 || req.bad != 0) {
+        fail("the first entry is bad: %d, entry %d", is, (int)req.bad);
+    }
+    wanted.of[LOST] += stops ? 0 : FEW;
+    expect_counters(wanted, "after a rollback that failed");
+    if (!whole_life(of)) {
+        fail("afterwards the device does not work");
+    }
+    expect_counters(wanted, "after the next one");
+}
+
+static void rollback_fails_frames(void)
+{
+    rollback_fails(&frames, (1ull << 40) - 1, is_pv());
+}
+
+static void rollback_fails_grants(void)
+{
+    rollback_fails(&grants, UINT32_MAX, false);
+}
+
 static void release_fails_frames(void) { release_fails(&frames); }
 static void release_fails_grants(void) { release_fails(&grants); }
 
@@ -1134,6 +1174,8 @@ static const struct {
     { "fault: each call, grants", each_call_fails_grants },
     { "fault: a release, frames", release_fails_frames },
     { "fault: a release, grants", release_fails_grants },
+    { "fault: a rollback, frames", rollback_fails_frames },
+    { "fault: a rollback, grants", rollback_fails_grants },
 };
 
 /* Runner. */
