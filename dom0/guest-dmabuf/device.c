@@ -256,6 +256,10 @@ static int __init guest_dmabuf_init(void)
 		return -ENODEV;
 	}
 	guest_dmabuf_self = guest_dmabuf_own_domid();
+	if (guest_dmabuf_self == DOMID_INVALID) {
+		pr_err("cannot read this domain's number (node domid) from xenstore, so its own memory cannot be told from others': load the module when xenstore answers\n");
+		return -ENXIO;
+	}
 	err = misc_register(&guest_dmabuf_misc);
 	if (err)
 		return err;
