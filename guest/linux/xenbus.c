@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/reboot.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -418,11 +419,20 @@ static bool hostmem_has_users(struct xen_hostmem *hm)
  * renderer, with a word that both change. A lost bit there, and the renderer
  * sleeps for ever while the program waits. So wait until the programs have
  * ended. Requests are served meanwhile. A fatal signal ends the wait.
+ *
+ * If the device vanishes from xenstore, xenwatch removes it. That is a thread of
+ * the kernel, which nobody can kill, and all devices of Xen wait for it: it does
+ * not wait for programs.
  */
 static void hostmem_wait_for_users(struct xen_hostmem *hm)
 {
 	if (hm->dev->state != XenbusStateConnected || !hostmem_has_users(hm))
 		return;
+	if (current->flags & PF_KTHREAD) {
+		dev_warn(&hm->dev->dev,
+			 "removed while programs use memory of the GPU: some may have to be started again\n");
+		return;
+	}
 	dev_notice(&hm->dev->dev,
 		   "waiting for the programs that use memory of the GPU to end (see the parameter force_unbind)\n");
 	do {

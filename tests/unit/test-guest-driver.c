@@ -865,6 +865,27 @@ static void test_unbind_anyway(void)
     }
 }
 
+static void nobody_ends(void)
+{
+    g_assert_cmpuint(++naps, <, 1000);
+}
+
+/* The device vanishes from xenstore: xenwatch removes it. */
+static void test_removed_by_kernel(void)
+{
+    start_connected();
+    g_assert_cmpint(ask(map_of(1, 0, 5)), ==, XEN_HOSTMEM_OK);
+    naps = 0;
+    machine.while_asleep = nobody_ends;
+    shim_task.flags = PF_KTHREAD;
+    machine_remove();
+    g_assert_cmpuint(machine.mapped, ==, 0);
+    said("removed while programs use memory");
+    shim_task.flags = 0;
+    machine.while_asleep = NULL;
+    machine_stop();
+}
+
 /* Any request, any index: what must hold is in the machine. */
 static void test_random(void)
 {
@@ -930,6 +951,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/memory", test_memory);
     g_test_add_func("/guest/unbind-waits", test_unbind_waits);
     g_test_add_func("/guest/unbind-anyway", test_unbind_anyway);
+    g_test_add_func("/guest/removed-by-kernel", test_removed_by_kernel);
     g_test_add_func("/guest/random", test_random);
     return g_test_run();
 }

@@ -100,7 +100,8 @@ extern u64 shim_jiffies;
 void msleep(unsigned int ms);
 #define schedule_timeout_killable(j) msleep(j)
 
-struct task_struct { bool killed; };
+struct task_struct { unsigned int flags; bool killed; };
+#define PF_KTHREAD              0x200000
 extern struct task_struct shim_task;
 #define current                 (&shim_task)
 #define fatal_signal_pending(t) ((t)->killed)
