@@ -3,6 +3,7 @@
  * xen-hostmem: nobody executes the window
  */
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/kdev_t.h>
 #include <linux/kprobes.h>
 #include <linux/major.h>
@@ -15,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "driver.h"
@@ -38,8 +40,9 @@
  *    next executes, reads or writes there.
  *
  * If the function cannot be probed, nothing is mapped, unless the parameter
- * allow_exec says otherwise. A virtio-gpu that does this by itself is no
- * obstacle.
+ * allow_exec says otherwise. Nor is anything mapped as long as there may be
+ * mappings from before: if the search for them fails, it is repeated. A
+ * virtio-gpu that does this by itself is no obstacle.
  *
  * Not covered is what an administrator has to allow: /dev/mem, the BAR's file
  * in sysfs, VFIO, nested virtualisation.
@@ -49,6 +52,7 @@
 #define HOSTMEM_GPU_MMAP	"virtio_gpu_vram_mmap"
 #define HOSTMEM_DRM_MAJOR	226
 #define HOSTMEM_MAX_SWEEPS	16
+#define HOSTMEM_SWEEP_AGAIN_S	10
 
 static bool allow_exec;
 module_param(allow_exec, bool, 0444);
@@ -56,6 +60,7 @@ MODULE_PARM_DESC(allow_exec, "Map memory although programs could execute it, whi
 
 static DEFINE_MUTEX(hostmem_probe_lock);
 static bool hostmem_probed;	/* written under hostmem_probe_lock */
+static bool hostmem_swept;	/* no older mapping can be executed */
 
 /* int virtio_gpu_vram_mmap(struct drm_gem_object *, struct vm_area_struct *) */
 static int hostmem_before_mmap(struct kprobe *kp, struct pt_regs *regs)
@@ -93,6 +98,7 @@ static void hostmem_probe_remove(void)
 	if (hostmem_probed)
 		unregister_kprobe(&hostmem_probe);
 	WRITE_ONCE(hostmem_probed, false);
+	WRITE_ONCE(hostmem_swept, false);
 	mutex_unlock(&hostmem_probe_lock);
 }
 
@@ -107,6 +113,8 @@ static int hostmem_module_event(struct notifier_block *nb, unsigned long event,
 		return NOTIFY_DONE;
 	if (event == MODULE_STATE_COMING) {
 		err = hostmem_probe_add();
+		/* Mappings would have kept its predecessor. */
+		WRITE_ONCE(hostmem_swept, true);
 		if (err)
 			pr_warn("xen-hostmem: cannot probe " HOSTMEM_GPU_MMAP ": %d\n",
 				err);
@@ -124,12 +132,18 @@ static struct notifier_block hostmem_module_nb = {
  * The mappings that exist
  */
 
-/* Whether it may be of the window: of a DRM file or of a dma-buf. */
+/*
+ * Whether it may be of the window: of a DRM file or of a dma-buf, and made by
+ * io_remap_pfn_range(), which sets both flags. A buffer in the guest's memory
+ * has VM_PFNMAP alone. Its mappings are not ours to change, and a program that
+ * made one after the other would have the search never end.
+ */
 static bool hostmem_is_of_gpu(const struct vm_area_struct *vma)
 {
+	const vm_flags_t io = VM_IO | VM_PFNMAP;
 	const struct inode *inode;
 
-	if (!(vma->vm_flags & VM_PFNMAP) || !vma->vm_file)
+	if ((vma->vm_flags & io) != io || !vma->vm_file)
 		return false;
 	inode = file_inode(vma->vm_file);
 	return (S_ISCHR(inode->i_mode) && imajor(inode) == HOSTMEM_DRM_MAJOR) ||
@@ -230,6 +244,28 @@ static int hostmem_sweep(void)
 	return err ? -EBUSY : 0;
 }
 
+static void hostmem_sweep_again(struct work_struct *work);
+static DECLARE_DELAYED_WORK(hostmem_sweep_work, hostmem_sweep_again);
+
+/* Either there is nothing left to find, or we try later. */
+static int hostmem_sweep_or_later(void)
+{
+	int err = hostmem_sweep();
+
+	if (err)
+		schedule_delayed_work(&hostmem_sweep_work,
+				      HOSTMEM_SWEEP_AGAIN_S * HZ);
+	else
+		WRITE_ONCE(hostmem_swept, true);
+	return err;
+}
+
+static void hostmem_sweep_again(struct work_struct *work)
+{
+	if (!hostmem_sweep_or_later())
+		pr_info("xen-hostmem: no program can execute memory of the GPU any more\n");
+}
+
 /**
  * xen_hostmem_noexec() - whether it is safe to map
  *
@@ -237,14 +273,16 @@ static int hostmem_sweep(void)
  */
 bool xen_hostmem_noexec(void)
 {
-	return READ_ONCE(hostmem_probed) || allow_exec;
+	return (READ_ONCE(hostmem_probed) && READ_ONCE(hostmem_swept)) ||
+	       allow_exec;
 }
 
 /**
  * xen_hostmem_noexec_init() - from now on no program can execute the window
  *
  * Without virtio-gpu there is nothing to do before it is loaded. If it is there
- * and cannot be stopped, the log says so, and xen_hostmem_noexec() is false.
+ * and cannot be stopped, or not yet, the log says so, and xen_hostmem_noexec()
+ * is false.
  *
  * Return: 0 or a negative error code.
  */
@@ -258,13 +296,15 @@ int xen_hostmem_noexec_init(void)
 	err = hostmem_probe_add();
 	if (err == -ENOENT)
 		return 0;
-	if (!err)
-		err = hostmem_sweep();
 	if (err) {
 		pr_warn("xen-hostmem: cannot keep programs from executing memory of the GPU: %d\n",
 			err);
-		hostmem_probe_remove();
+		return 0;
 	}
+	err = hostmem_sweep_or_later();
+	if (err)
+		pr_warn("xen-hostmem: nothing is mapped yet: programs can execute memory of the GPU (%d); tried again every %d seconds\n",
+			err, HOSTMEM_SWEEP_AGAIN_S);
 	return 0;
 }
 
@@ -276,5 +316,6 @@ int xen_hostmem_noexec_init(void)
 void xen_hostmem_noexec_exit(void)
 {
 	unregister_module_notifier(&hostmem_module_nb);
+	cancel_delayed_work_sync(&hostmem_sweep_work);
 	hostmem_probe_remove();
 }

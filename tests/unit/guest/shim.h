@@ -185,6 +185,7 @@ int unregister_reboot_notifier(struct notifier_block *nb);
 int shim_module_init(void);
 void shim_module_exit(void);
 bool *shim_parameter_force_unbind(void);
+bool *shim_parameter_allow_exec(void);
 
 /* PCI */
 

@@ -7,8 +7,9 @@
  *   misuse instructions [BUT]  kinds of instructions, compared with memory,
  *                            but for those that the list BUT names
  *   misuse instruction LIST  the same of those that the list names
- *   misuse before            map a blob, executable and not; at a line from
- *                            standard input execute both
+ *   misuse before            map a blob, executable and not, and until there is
+ *                            a line from standard input, a buffer in memory
+ *                            again and again; then execute both
  *
  * The answer is a line of JSON: for each attempt what came of it, "done", an
  * error, or the signal that ended the process. The user is nobody as soon as
@@ -47,7 +48,7 @@ void note(const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(text, PAGE, format, ap);
+    vsnprintf(text, PAGE / 2, format, ap);
     va_end(ap);
 }
 
@@ -179,14 +180,64 @@ static const char *call_in(uint8_t *code)
 /* A function that returns 42 */
 static const uint8_t code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
 
+/* A buffer in this machine's memory; its offset for mmap() */
+static uint64_t new_buffer(int gpu)
+{
+    struct drm_virtgpu_resource_create_blob create = {
+        .blob_mem = VIRTGPU_BLOB_MEM_GUEST,
+        .blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
+        .size = BLOB_BYTES,
+    };
+    struct drm_virtgpu_map map = { 0 };
+
+    if (ioctl(gpu, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &create)) {
+        die("creating a buffer: %s", strerror(errno));
+    }
+    map.handle = create.bo_handle;
+    if (ioctl(gpu, DRM_IOCTL_VIRTGPU_MAP, &map)) {
+        die("asking for the buffer's offset: %s", strerror(errno));
+    }
+    return map.offset;
+}
+
+/*
+ * Maps a buffer in memory as often as it can, and always has a mapping of it: a
+ * driver that took these for mappings of the window would never be done.
+ */
+static pid_t map_buffer_for_ever(int gpu, volatile unsigned long *times)
+{
+    uint64_t offset = new_buffer(gpu);
+    pid_t pid = fork();
+    void *old, *now;
+
+    if (pid) {
+        return pid;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (old = NULL;; old = now) {
+        now = mmap(NULL, BLOB_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, gpu,
+                   offset);
+        if (now == MAP_FAILED) {
+            _exit(1);
+        }
+        if (old) {
+            munmap(old, BLOB_BYTES);
+        }
+        ++*times;
+    }
+}
+
 static int run_before(void)
 {
     struct scene scene = { .gpu = open_gpu() };
+    volatile unsigned long *times = (void *)(text + PAGE / 2);
     uint8_t *executable;
     char line[16], made[64];
+    pid_t other;
 
     scene_new_blob(&scene);
     drop_privileges();
+    other = map_buffer_for_ever(scene.gpu, times);
     executable = map_again(&scene, NULL, PROT_READ | PROT_WRITE | PROT_EXEC);
     memcpy(scene.blob, code, sizeof(code));
     printf("{\"mapped\": true}\n");
@@ -194,10 +245,12 @@ static int run_before(void)
     if (!fgets(line, sizeof(line), stdin)) {
         return 1;
     }
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
     snprintf(made, sizeof(made), "%s", call_in(executable));
     note_result(mprotect(scene.blob, BLOB_BYTES, PROT_READ | PROT_EXEC));
     printf("{\"executable\": \"%s\", \"mprotect\": \"%s\"", made, text);
-    printf(", \"call\": \"%s\"}\n", call_in(scene.blob));
+    printf(", \"call\": \"%s\", \"others\": %lu}\n", call_in(scene.blob), *times);
     fflush(stdout);
     return 0;
 }
