@@ -33,7 +33,12 @@
  *
  * So the unbinding waits until guests have let go of all buffers of that driver,
  * whichever of its devices they are for, and meanwhile none is imported. Who
- * cannot wait kills the process that waits.
+ * cannot wait kills the process that waits, or sets a limit.
+ *
+ * The bus holds its list of notifiers for reading meanwhile. Its drivers are
+ * bound and unbound as ever, until somebody wants to change the list, such as a
+ * module that is loaded or unloaded: that waits as well, and so does whoever
+ * comes after it.
  *
  * When a device is unplugged, or has failed, a thread of the kernel unbinds the
  * driver, with the device's lock held, and perhaps that of the slot or the
@@ -59,6 +64,12 @@ static unsigned int dmabuf_grant_unbind_wait_limit = 60;
 module_param_named(unbind_wait, dmabuf_grant_unbind_wait_limit, uint, 0644);
 MODULE_PARM_DESC(unbind_wait,
 		 "seconds that a thread of the kernel, which nobody can kill, waits for guests when it unbinds a driver (default 60)");
+
+static unsigned int dmabuf_grant_unbind_wait_process;
+module_param_named(unbind_wait_process, dmabuf_grant_unbind_wait_process, uint,
+		   0644);
+MODULE_PARM_DESC(unbind_wait_process,
+		 "seconds that a process, which can be killed, waits for the same (default 0: until they have let go)");
 
 static LIST_HEAD(dmabuf_grant_imports);
 static LIST_HEAD(dmabuf_grant_unbindings);
@@ -206,36 +217,58 @@ static bool dmabuf_grant_can_be_killed(void)
 	return !(current->flags & PF_KTHREAD);
 }
 
-/* Returns whether the guests have let go. */
-static bool dmabuf_grant_wait_gone(const struct module *owner)
-{
-	u64 limit = (u64)READ_ONCE(dmabuf_grant_unbind_wait_limit) * HZ;
+/* What a wait without a limit has in place of seconds */
+#define DMABUF_GRANT_NO_LIMIT	U32_MAX
 
+static u32 dmabuf_grant_wait_seconds(void)
+{
 	if (dmabuf_grant_can_be_killed())
-		return !wait_event_killable(dmabuf_grant_import_gone,
-					    !dmabuf_grant_imports_of(owner));
-	return wait_event_idle_timeout(dmabuf_grant_import_gone,
-				       !dmabuf_grant_imports_of(owner),
-				       min_t(u64, limit, MAX_JIFFY_OFFSET));
+		return READ_ONCE(dmabuf_grant_unbind_wait_process) ?:
+		       DMABUF_GRANT_NO_LIMIT;
+	return READ_ONCE(dmabuf_grant_unbind_wait_limit);
+}
+
+/* Returns whether the guests have let go. */
+static bool dmabuf_grant_wait_gone(const struct module *owner, u32 seconds)
+{
+	long limit = min_t(u64, (u64)seconds * HZ, MAX_JIFFY_OFFSET);
+
+	if (!dmabuf_grant_can_be_killed())
+		return wait_event_idle_timeout(dmabuf_grant_import_gone,
+					       !dmabuf_grant_imports_of(owner),
+					       limit);
+	if (seconds == DMABUF_GRANT_NO_LIMIT)
+		limit = MAX_SCHEDULE_TIMEOUT;
+	return wait_event_killable_timeout(dmabuf_grant_import_gone,
+					   !dmabuf_grant_imports_of(owner),
+					   limit) > 0;
+}
+
+static void dmabuf_grant_say_wait(const struct device *dev, const char *domains,
+				  unsigned int count, u32 seconds)
+{
+	char limit[sizeof(", but at most 4294967295 seconds")] = "";
+
+	if (seconds != DMABUF_GRANT_NO_LIMIT)
+		scnprintf(limit, sizeof(limit), ", but at most %u seconds",
+			  seconds);
+	pr_notice("unbinding %s waits until guests (domains %s) have let go of %u of its driver's buffers%s, and modules that watch its bus may wait, too: end those that keep them%s\n",
+		  dev_name(dev), domains, count, limit,
+		  dmabuf_grant_can_be_killed() ? ", or kill what waits" : "");
 }
 
 static void dmabuf_grant_unbind_wait(const struct device *dev,
 				     const struct module *owner)
 {
 	char domains[8 * sizeof("65535, ") + sizeof(" and others")];
+	u32 seconds = dmabuf_grant_wait_seconds();
 	unsigned int count;
 
 	count = dmabuf_grant_name_holders(owner, domains, sizeof(domains));
 	if (!count)
 		return;
-	if (dmabuf_grant_can_be_killed())
-		pr_notice("unbinding %s waits until guests (domains %s) have let go of %u of its driver's buffers (to unbind all the same, kill what waits)\n",
-			  dev_name(dev), domains, count);
-	else
-		pr_notice("unbinding %s waits until guests (domains %s) have let go of %u of its driver's buffers, but at most %u seconds: end those that keep them\n",
-			  dev_name(dev), domains, count,
-			  READ_ONCE(dmabuf_grant_unbind_wait_limit));
-	if (dmabuf_grant_wait_gone(owner))
+	dmabuf_grant_say_wait(dev, domains, count, seconds);
+	if (dmabuf_grant_wait_gone(owner, seconds))
 		return;
 	count = dmabuf_grant_name_holders(owner, domains, sizeof(domains));
 	pr_warn("%s is unbound although guests (domains %s) have %u buffers of its driver: they may see, and change, other data of this domain until they end\n",

@@ -13,6 +13,7 @@
 
 #define TTM_DRIVER "/sys/bus/platform/drivers/lab-dmabuf-ttm/"
 #define UNBIND_WAIT "/sys/module/xen_dmabuf_grant/parameters/unbind_wait"
+#define UNBIND_WAIT_PROCESS UNBIND_WAIT "_process"
 #define TTM_ODD (2 * 512 + 32 + 3)  /* two blocks of 2 MiB, and smaller ones */
 
 static int open_ttm(void)
@@ -353,6 +354,33 @@ static void ttm_unbinding_killed(void)
     memset(more, 0xee, MIB << 20);
     copy_refs(imp.refs, PAGES, peer, false);
     expect_pages(peer, PAGES, 0, NULL, false, "the peer");
+    expect_release(&imp, 0);
+    bind_ttm();
+}
+
+/* A process waits for a limited time only if it is told so. */
+static void ttm_unbinding_limited(void)
+{
+    enum { PAGES = 4, LIMIT = 3 };
+    int dmabuf = make_ttm_buffer(PAGES, 0);
+    struct import imp = import_range(open_device(), dmabuf, 0, PAGES);
+    long limit = read_long(UNBIND_WAIT_PROCESS);
+    bool early, ended;
+    pid_t pid;
+
+    write_long(UNBIND_WAIT_PROCESS, LIMIT);
+    pid = unbind_ttm();
+    early = ends_within(pid, LIMIT - 2);
+    ended = early || ends_within(pid, 20);
+    write_long(UNBIND_WAIT_PROCESS, limit);
+    if (!ended) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    if (limit || early || !ended) {
+        fail("limit %d s: %s; by default %ld s", LIMIT,
+             early ? "too early" : ended ? "in time" : "too late", limit);
+    }
     expect_release(&imp, 0);
     bind_ttm();
 }

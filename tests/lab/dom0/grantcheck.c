@@ -1051,6 +1051,7 @@ static const struct {
     { "ttm: pages used again at once", ttm_reuse },
     { "ttm: unbinding waits", ttm_unbinding_waits },
     { "ttm: unbinding killed", ttm_unbinding_killed },
+    { "ttm: unbinding limited", ttm_unbinding_limited },
     { "ttm: unbinding by the kernel", ttm_unbinding_by_kernel },
 };
 

@@ -338,7 +338,7 @@ def grantcheck_ttm(lab):
     lab.require(not os.path.exists("/sys/module/lab_dmabuf_ttm"), "buffers are left")
     # Only a PV domain can map its own pages, as one case does.
     skipped = int(lab.boot == "pvh")
-    lab.equal((result["passed"], result["skipped"]), (17 - skipped, skipped),
+    lab.equal((result["passed"], result["skipped"]), (18 - skipped, skipped),
               f"grantcheck: {result}")
 
 
