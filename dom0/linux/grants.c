@@ -59,18 +59,19 @@ static void dmabuf_grant_refs_free_arrays(struct dmabuf_grant_refs *refs)
 int dmabuf_grant_refs_init(struct dmabuf_grant_refs *refs, domid_t domid,
 			   u32 size)
 {
-	int err = -ENOMEM;
+	int err = dmabuf_grant_charge(&refs->charge, domid, size);
 
-	/* The caller chose the size, bounded by its buffer: charge it. */
+	if (err)
+		return err;
+	/* The caller chose the size, bounded by its buffer: charge it, too. */
 	refs->ref = kvmalloc_array(size, sizeof(*refs->ref),
 				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	refs->folio = kvmalloc_array(size, sizeof(*refs->folio),
 				     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (refs->ref && refs->folio)
-		err = dmabuf_grant_charge(&refs->charge, domid, size);
-	if (err) {
+	if (!refs->ref || !refs->folio) {
 		dmabuf_grant_refs_free_arrays(refs);
-		return err;
+		dmabuf_grant_charge_shrink(&refs->charge, 0);
+		return -ENOMEM;
 	}
 	refs->domid = domid;
 	refs->size = size;
