@@ -195,6 +195,20 @@ static void hostmem_backend_leaves(struct xen_hostmem *hm,
 }
 
 /*
+ * Says what an instance before us could not: 7.x does not let a device write
+ * its state that it takes for one that vanished. It does so if it looks while a
+ * driver leaves Initialising; then the next instance finds the state that was
+ * entered, and the backend waits for more. If it left nothing mapped, it has
+ * told so (R19).
+ */
+static void hostmem_close_for_previous(struct xen_hostmem *hm)
+{
+	if (xenbus_read_unsigned(hm->dev->nodename, XEN_HOSTMEM_NODE_UNMAPPED,
+				 0) == 1)
+		xenbus_switch_state(hm->dev, XenbusStateClosed);
+}
+
+/*
  * After a reload the backend may still be ending the previous connection. If it
  * saw us Initialising now, it would never see that we had been Closed, and
  * would have to keep all buffers in quarantine (R21, R27). Returns false while
@@ -205,8 +219,11 @@ static bool hostmem_begin(struct xen_hostmem *hm, enum xenbus_state backend)
 	if (hm->begun)
 		return true;
 	if (hm->dev->state != XenbusStateInitialising &&
-	    (backend == XenbusStateConnected || backend == XenbusStateClosing))
+	    (backend == XenbusStateConnected || backend == XenbusStateClosing)) {
+		if (hm->dev->state != XenbusStateClosed)
+			hostmem_close_for_previous(hm);
 		return false;
+	}
 	hm->begun = true;
 	xenbus_switch_state(hm->dev, XenbusStateInitialising);
 	return true;
@@ -389,6 +406,8 @@ static int hostmem_probe(struct xenbus_device *dev,
 
 	if (!hm)
 		return -ENOMEM;
+	/* xenbus says Initialising, whatever xenstore holds. */
+	dev->state = hostmem_read_driver_state(dev, dev->nodename);
 	err = register_reboot_notifier(&hm->reboot_nb);
 	if (err) {
 		hostmem_destroy(hm);

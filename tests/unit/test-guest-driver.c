@@ -761,6 +761,38 @@ static void test_nodes_vanish(void)
     machine_stop();
 }
 
+/*
+ * xenbus has removed an instance as one that vanished: its state stays, here
+ * Initialised, and the backend cannot map what that had granted.
+ */
+static void test_previous_vanished(void)
+{
+    start_connected();
+    machine_remove();
+    machine_write(MACHINE_FRONTEND, "state", "%d", XenbusStateInitialised);
+    machine_write(MACHINE_BACKEND, "state", "%d", XenbusStateClosing);
+    machine_probe();
+    g_assert_cmpint(machine_state(), ==, XenbusStateClosed);    /* R27 */
+    machine_backend(XenbusStateClosed);
+    g_assert_cmpint(machine_state(), ==, XenbusStateInitialising);
+    machine_backend(XenbusStateInitWait);
+    g_assert_cmpint(machine_state(), ==, XenbusStateInitialised);
+    machine_stop();
+}
+
+/* It has left pages mapped: nobody says that it has not (R19). */
+static void test_previous_left_pages(void)
+{
+    start_connected();
+    machine_remove();
+    machine_write(MACHINE_FRONTEND, "state", "%d", XenbusStateClosing);
+    machine_write(MACHINE_FRONTEND, "unmapped", "0");
+    machine_write(MACHINE_BACKEND, "state", "%d", XenbusStateClosing);
+    machine_probe();
+    g_assert_cmpint(machine_state(), ==, XenbusStateClosing);
+    machine_stop();
+}
+
 /* Transactions that conflict for ever */
 static void test_transactions(void)
 {
@@ -947,6 +979,8 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/backend-stays", test_backend_stays);
     g_test_add_func("/guest/asks-while-closing", test_asks_while_closing);
     g_test_add_func("/guest/nodes-vanish", test_nodes_vanish);
+    g_test_add_func("/guest/previous-vanished", test_previous_vanished);
+    g_test_add_func("/guest/previous-left-pages", test_previous_left_pages);
     g_test_add_func("/guest/transactions", test_transactions);
     g_test_add_func("/guest/memory", test_memory);
     g_test_add_func("/guest/unbind-waits", test_unbind_waits);

@@ -69,6 +69,14 @@ int xenbus_scanf(struct xenbus_transaction xbt, const char *dir,
     return n > 0 ? n : -ERANGE;
 }
 
+unsigned int xenbus_read_unsigned(const char *dir, const char *node,
+                                  unsigned int default_value)
+{
+    const char *value = machine_read(dir, node);
+
+    return value ? g_ascii_strtoull(value, NULL, 10) : default_value;
+}
+
 void *xenbus_read(struct xenbus_transaction xbt, const char *dir,
                   const char *node, unsigned int *len)
 {

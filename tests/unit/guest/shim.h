@@ -295,6 +295,8 @@ int xenbus_transaction_start(struct xenbus_transaction *xbt);
 int xenbus_transaction_end(struct xenbus_transaction xbt, int abort);
 void *xenbus_read(struct xenbus_transaction xbt, const char *dir,
                   const char *node, unsigned int *len);
+unsigned int xenbus_read_unsigned(const char *dir, const char *node,
+                                  unsigned int default_value);
 int xenbus_printf(struct xenbus_transaction xbt, const char *dir,
                   const char *node, const char *format, ...);
 int xenbus_scanf(struct xenbus_transaction xbt, const char *dir,
