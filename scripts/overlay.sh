@@ -7,7 +7,8 @@
 our_files()
 {
     find hw include qapi tests/qtest util -type f
-    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -o -name test-xen-mapcache.c
+    find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -o -name test-xen-mapcache.c \
+        -o -name 'test-gpu-display*.c'
 }
 
 # overlay SOURCE: copies only what differs, keeping nothing that is gone here, so that

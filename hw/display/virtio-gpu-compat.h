@@ -25,6 +25,9 @@
 #if 100 * QEMU_VERSION_MAJOR + QEMU_VERSION_MINOR < 1101
 #define qemu_console_set_surface dpy_gfx_replace_surface
 #define qemu_console_has_gl console_has_gl
+#define qemu_console_gl_scanout_dmabuf dpy_gl_scanout_dmabuf
+#define qemu_console_gl_release_dmabuf dpy_gl_release_dmabuf
+#define qemu_console_gl_update dpy_gl_update
 #endif
 
 /* 11.0 */

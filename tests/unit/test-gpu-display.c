@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: the device and a display that takes dma-bufs, which no qtest has
+ *
+ * The queue, the transport's guard, guest memory and the console are this
+ * file's.
+ */
+
+#include "qemu/osdep.h"
+#include "hw/display/virtio-gpu-compat.h"
+#include "hw/virtio/virtio-gpu.h"
+#include "hw/virtio/virtio-gpu-guest-memory.h"
+#include "hw/virtio/virtio-gpu-pixman.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "system/cpus.h"
+#include "ui/console.h"
+
+#define WIDTH       64
+#define HEIGHT      32
+#define STRIDE      (WIDTH * 4)
+#define COMMANDS    16          /* of one test */
+#define BHS         3
+
+typedef struct virtio_gpu_simple_resource Resource;
+
+struct QemuConsole {
+    DisplaySurface *surface;
+    unsigned dmabufs;
+};
+
+typedef struct Command {
+    union {
+        struct virtio_gpu_ctrl_hdr head;
+        struct virtio_gpu_resource_create_2d image;
+        struct virtio_gpu_resource_create_blob blob;
+        struct virtio_gpu_resource_attach_backing attach;
+        struct virtio_gpu_set_scanout show;
+        struct virtio_gpu_set_scanout_blob show_blob;
+        struct virtio_gpu_resource_flush flush;
+    } request;
+    struct virtio_gpu_ctrl_hdr answer;
+    struct iovec out, in;
+} Command;
+
+static struct {
+    VirtIOGPU *gpu;
+    QemuConsole console;
+    VirtIOHandleOutput kick;
+    struct {
+        QEMUBHFunc *cb;
+        void *opaque;
+    } bh[BHS];
+    unsigned bhs;
+    bool guarded;               /* by the transport, against the device itself */
+    Command command[COMMANDS];
+    unsigned added, taken, answered;
+    bool slow;                  /* the display blocks the device at an update */
+    uint8_t ram[HEIGHT * STRIDE];
+    GPtrArray *freed;           /* surfaces; readable, so that a test can fail */
+} t;
+
+/* The queue and the transport */
+
+int virtio_queue_ready(VirtQueue *vq)
+{
+    return true;
+}
+
+VirtQueue *virtio_get_queue(VirtIODevice *vdev, int n)
+{
+    return NULL;
+}
+
+void *virtqueue_pop(VirtQueue *vq, size_t sz)
+{
+    VirtQueueElement *elem;
+    Command *c = &t.command[t.taken];
+
+    if (t.taken == t.added) {
+        return NULL;
+    }
+    elem = g_malloc0(sz);
+    elem->index = t.taken++;
+    elem->out_num = elem->in_num = 1;
+    elem->out_sg = &c->out;
+    elem->in_sg = &c->in;
+    return elem;
+}
+
+/* It may be written into a register of the device: only with the guard. */
+void virtqueue_push(VirtQueue *vq, const VirtQueueElement *elem,
+                    unsigned int len)
+{
+    g_assert_true(t.guarded);
+    g_assert_cmpuint(elem->index, ==, t.answered);
+    t.answered++;
+}
+
+void virtqueue_detach_element(VirtQueue *vq, const VirtQueueElement *elem,
+                              unsigned int len)
+{
+}
+
+void virtio_notify(VirtIODevice *vdev, VirtQueue *vq)
+{
+}
+
+static void run_guarded(void *opaque)
+{
+    unsigned n = GPOINTER_TO_UINT(opaque);
+
+    t.guarded = true;
+    t.bh[n].cb(t.bh[n].opaque);
+    t.guarded = false;
+}
+
+QEMUBH *virtio_bh_io_new_guarded_full(DeviceState *dev, QEMUBHFunc *cb,
+                                      void *opaque, const char *name)
+{
+    unsigned n = t.bhs++;
+
+    g_assert_cmpuint(n, <, BHS);
+    t.bh[n].cb = cb;
+    t.bh[n].opaque = opaque;
+    return aio_bh_new(qemu_get_aio_context(), run_guarded, GUINT_TO_POINTER(n));
+}
+
+bool qemu_in_vcpu_thread(void)
+{
+    return false;
+}
+
+/* virtio-gpu-base.c */
+
+bool virtio_gpu_base_device_realize(DeviceState *dev, VirtIOHandleOutput ctrl,
+                                    VirtIOHandleOutput cursor, Error **errp)
+{
+    t.kick = ctrl;
+    return true;
+}
+
+void virtio_gpu_base_device_unrealize(DeviceState *dev)
+{
+}
+
+void virtio_gpu_base_reset(VirtIOGPUBase *g)
+{
+}
+
+/* The guest's memory */
+
+int virtio_gpu_backing_map(VirtIOGPU *g,
+                           const struct virtio_gpu_mem_entry *entries,
+                           uint32_t nr_entries, uint64_t **addr,
+                           struct iovec **iov, uint32_t *niov)
+{
+    *addr = g_new0(uint64_t, 1);
+    *iov = g_new0(struct iovec, 1);
+    (*iov)->iov_base = t.ram;
+    (*iov)->iov_len = sizeof(t.ram);
+    *niov = 1;
+    return 0;
+}
+
+bool virtio_gpu_backing_unmap(VirtIOGPU *g, struct iovec *iov)
+{
+    g_free(iov);
+    return true;
+}
+
+bool virtio_gpu_guest_blob_available(void)
+{
+    return true;
+}
+
+/* As udmabuf would have it */
+bool virtio_gpu_guest_blob_init(VirtIOGPU *g, Resource *res)
+{
+    if (res->blob_size && !res->blob) {
+        res->blob = t.ram;
+        res->dmabuf_fd = memfd_create("blob", MFD_CLOEXEC);
+    }
+    return true;
+}
+
+void virtio_gpu_guest_blob_fini(VirtIOGPU *g, Resource *res)
+{
+    if (res->blob) {
+        close(res->dmabuf_fd);
+        res->blob = NULL;
+    }
+}
+
+bool virtio_gpu_guest_blob_flush(VirtIOGPU *g, Resource *res,
+                                 const struct virtio_gpu_rect *r)
+{
+    return res->blob;
+}
+
+/* The console, as in ui/console.c: a surface is freed when it is replaced. */
+
+static void free_surface(void *opaque)
+{
+    DisplaySurface *surface = opaque;
+
+    pixman_image_unref(surface->image);
+    g_free(surface);
+}
+
+DisplaySurface *qemu_create_displaysurface_pixman(pixman_image_t *image)
+{
+    DisplaySurface *surface = g_new0(DisplaySurface, 1);
+
+    surface->image = pixman_image_ref(image);
+    return surface;
+}
+
+void qemu_displaysurface_set_share_handle(DisplaySurface *surface,
+                                          qemu_pixman_shareable handle,
+                                          uint32_t offset)
+{
+}
+
+void qemu_console_set_surface(QemuConsole *con, DisplaySurface *surface)
+{
+    if (con->surface) {
+        g_ptr_array_add(t.freed, con->surface);
+    }
+    con->surface = surface;
+}
+
+void qemu_console_resize(QemuConsole *con, int width, int height)
+{
+    pixman_image_t *image = pixman_image_create_bits(PIXMAN_x8r8g8b8, width,
+                                                     height, NULL, 0);
+
+    qemu_console_set_surface(con, qemu_create_displaysurface_pixman(image));
+    pixman_image_unref(image);
+}
+
+bool qemu_console_has_gl(QemuConsole *con)
+{
+    return true;
+}
+
+void qemu_console_gl_scanout_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    con->dmabufs++;
+}
+
+void qemu_console_gl_release_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+}
+
+/* A D-Bus client, for example, says later that it is done. */
+void qemu_console_gl_update(QemuConsole *con, uint32_t x, uint32_t y,
+                            uint32_t w, uint32_t h)
+{
+    t.gpu->parent_obj.renderer_blocked += t.slow;
+}
+
+/* The types that the device is made of */
+
+void device_class_set_props_n(DeviceClass *dc, const Property *props, size_t n)
+{
+}
+
+static const TypeInfo types[] = {
+    {
+        .name = TYPE_DEVICE,
+        .parent = TYPE_OBJECT,
+        .instance_size = sizeof(DeviceState),
+        .class_size = sizeof(DeviceClass),
+        .abstract = true,
+    },
+    {
+        .name = TYPE_VIRTIO_DEVICE,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(VirtIODevice),
+        .class_size = sizeof(VirtioDeviceClass),
+        .abstract = true,
+    },
+    {
+        .name = TYPE_VIRTIO_GPU_BASE,
+        .parent = TYPE_VIRTIO_DEVICE,
+        .instance_size = sizeof(VirtIOGPUBase),
+        .class_size = sizeof(VirtIOGPUBaseClass),
+        .abstract = true,
+    },
+};
+
+/* Each test */
+
+static void begin(void)
+{
+    memset(&t, 0, sizeof(t));
+    t.freed = g_ptr_array_new_with_free_func(free_surface);
+    t.gpu = VIRTIO_GPU(object_new(TYPE_VIRTIO_GPU));
+    t.gpu->conf_max_hostmem = 1024 * 1024;
+    t.gpu->parent_obj.conf.max_outputs = 1;
+    t.gpu->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED;
+    t.gpu->parent_obj.scanout[0].con = &t.console;
+    virtio_gpu_device_realize(DEVICE(t.gpu), &error_abort);
+}
+
+static void run_bhs(void)
+{
+    while (aio_poll(qemu_get_aio_context(), false)) {
+        /* all that there is to do */
+    }
+}
+
+static void end(void)
+{
+    virtio_gpu_reset(VIRTIO_DEVICE(t.gpu));
+    g_assert_null(t.console.surface);
+    VIRTIO_DEVICE_GET_CLASS(t.gpu)->unrealize(DEVICE(t.gpu));
+    run_bhs();
+    object_unref(OBJECT(t.gpu));
+    g_ptr_array_free(t.freed, true);
+}
+
+static Command *add(uint32_t type, size_t bytes)
+{
+    Command *c = &t.command[t.added++];
+
+    g_assert_cmpuint(t.added, <=, COMMANDS);
+    c->request.head.type = cpu_to_le32(type);
+    c->out.iov_base = &c->request;
+    c->out.iov_len = bytes;
+    c->in.iov_base = &c->answer;
+    c->in.iov_len = sizeof(c->answer);
+    return c;
+}
+
+static void kick(void)
+{
+    t.kick(VIRTIO_DEVICE(t.gpu), NULL);
+    run_bhs();
+}
+
+/* Sends it, and has an answer that is no error at once */
+static void done(Command *c)
+{
+    kick();
+    g_assert_cmpuint(t.answered, ==, t.added);
+    g_assert_cmphex(le32_to_cpu(c->answer.type), ==, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+#define ADD(type, field) \
+    add(VIRTIO_GPU_CMD_##type, sizeof_field(Command, request.field))
+
+static struct virtio_gpu_rect whole(void)
+{
+    return (struct virtio_gpu_rect) {
+        .width = cpu_to_le32(WIDTH),
+        .height = cpu_to_le32(HEIGHT),
+    };
+}
+
+static void create_image(uint32_t id)
+{
+    Command *c = ADD(RESOURCE_CREATE_2D, image);
+
+    c->request.image.resource_id = cpu_to_le32(id);
+    c->request.image.format = cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM);
+    c->request.image.width = cpu_to_le32(WIDTH);
+    c->request.image.height = cpu_to_le32(HEIGHT);
+    done(c);
+    c = ADD(RESOURCE_ATTACH_BACKING, attach);
+    c->request.attach.resource_id = cpu_to_le32(id);
+    done(c);
+}
+
+static void create_blob(uint32_t id)
+{
+    Command *c = ADD(RESOURCE_CREATE_BLOB, blob);
+
+    c->request.blob.resource_id = cpu_to_le32(id);
+    c->request.blob.blob_mem = cpu_to_le32(VIRTIO_GPU_BLOB_MEM_GUEST);
+    c->request.blob.size = cpu_to_le64(sizeof(t.ram));
+    done(c);
+}
+
+/* The device knows no surface but the console's. */
+static void check_surface(void)
+{
+    DisplaySurface *ds = t.gpu->parent_obj.scanout[0].ds;
+
+    g_assert_true(!ds || ds == t.console.surface);
+}
+
+static void show_image(uint32_t id)
+{
+    Command *c = ADD(SET_SCANOUT, show);
+    Resource *res = virtio_gpu_find_resource(t.gpu, id);
+
+    c->request.show.r = whole();
+    c->request.show.resource_id = cpu_to_le32(id);
+    done(c);
+    g_assert(surface_data(t.console.surface) ==
+             pixman_image_get_data(res->image));
+    check_surface();
+}
+
+static void show_blob(uint32_t id)
+{
+    Command *c = ADD(SET_SCANOUT_BLOB, show_blob);
+    unsigned before = t.console.dmabufs;
+
+    c->request.show_blob.r = whole();
+    c->request.show_blob.resource_id = cpu_to_le32(id);
+    c->request.show_blob.width = cpu_to_le32(WIDTH);
+    c->request.show_blob.height = cpu_to_le32(HEIGHT);
+    c->request.show_blob.format =
+        cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM);
+    c->request.show_blob.strides[0] = cpu_to_le32(STRIDE);
+    done(c);
+    g_assert_cmpuint(t.console.dmabufs, ==, before + 1);
+    check_surface();
+}
+
+/* A dma-buf takes the place of an image's surface, which the console frees. */
+static void test_image_after_dmabuf(void)
+{
+    begin();
+    create_image(1);
+    create_blob(2);
+    create_image(3);
+    show_image(1);
+    show_blob(2);
+    show_image(3);
+    show_blob(2);
+    show_blob(2);
+    show_image(3);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qemu_init_main_loop(&error_abort);
+    module_call_init(MODULE_INIT_QOM);
+    for (size_t n = 0; n < ARRAY_SIZE(types); n++) {
+        type_register_static(&types[n]);
+    }
+    g_test_add_func("/gpu-display/image-after-dmabuf", test_image_after_dmabuf);
+    return g_test_run();
+}
