@@ -422,6 +422,16 @@ static void show_blob(uint32_t id)
     check_surface();
 }
 
+static Command *add_flush(uint32_t id, uint32_t flags)
+{
+    Command *c = ADD(RESOURCE_FLUSH, flush);
+
+    c->request.head.flags = cpu_to_le32(flags);
+    c->request.flush.resource_id = cpu_to_le32(id);
+    c->request.flush.r = whole();
+    return c;
+}
+
 /* A dma-buf takes the place of an image's surface, which the console frees. */
 static void test_image_after_dmabuf(void)
 {
@@ -438,6 +448,63 @@ static void test_image_after_dmabuf(void)
     end();
 }
 
+/* What waited for the display is answered with the guard, and in order. */
+static void test_unblocked(void)
+{
+    VirtIOGPUBaseClass *class;
+
+    begin();
+    class = VIRTIO_GPU_BASE_GET_CLASS(t.gpu);
+    create_blob(1);
+    show_blob(1);
+    t.answered = 0;
+    t.taken = t.added = 0;
+
+    t.slow = true;
+    add_flush(1, VIRTIO_GPU_FLAG_FENCE);
+    add_flush(1, 0);
+    kick();
+    g_assert_cmpuint(t.taken, ==, 2);
+    add_flush(1, 0);
+    kick();                             /* while the display is not done */
+    g_assert_cmpuint(t.taken, ==, 3);
+    g_assert_cmpuint(t.answered, ==, 0);
+
+    t.slow = false;
+    t.gpu->parent_obj.renderer_blocked = 0;
+    class->gl_flushed(VIRTIO_GPU_BASE(t.gpu));
+    run_bhs();
+    g_assert_cmpuint(t.answered, ==, 3);
+    end();
+}
+
+/* The display is done, and begins with the next picture before the answer. */
+static void test_blocked_again(void)
+{
+    VirtIOGPUBaseClass *class;
+
+    begin();
+    class = VIRTIO_GPU_BASE_GET_CLASS(t.gpu);
+    create_blob(1);
+    show_blob(1);
+    t.answered = 0;
+    t.taken = t.added = 0;
+
+    t.slow = true;
+    add_flush(1, VIRTIO_GPU_FLAG_FENCE);
+    kick();
+    t.gpu->parent_obj.renderer_blocked = 0;
+    class->gl_flushed(VIRTIO_GPU_BASE(t.gpu));
+    t.gpu->parent_obj.renderer_blocked = 1;
+    run_bhs();
+    g_assert_cmpuint(t.answered, ==, 0);
+    t.gpu->parent_obj.renderer_blocked = 0;
+    class->gl_flushed(VIRTIO_GPU_BASE(t.gpu));
+    run_bhs();
+    g_assert_cmpuint(t.answered, ==, 1);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -447,5 +514,7 @@ int main(int argc, char **argv)
         type_register_static(&types[n]);
     }
     g_test_add_func("/gpu-display/image-after-dmabuf", test_image_after_dmabuf);
+    g_test_add_func("/gpu-display/unblocked", test_unblocked);
+    g_test_add_func("/gpu-display/blocked-again", test_blocked_again);
     return g_test_run();
 }
