@@ -31,7 +31,8 @@ QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/virtio-gpu-guest-b
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")
 QEMU_UNITS = (*(f"tests/unit/test-hostmem-{name}" for name in UNITS),
-              "tests/unit/test-gpu-display", "tests/unit/test-xen-mapcache",
+              "tests/unit/test-gpu-display", "tests/unit/test-gpu-virgl",
+              "tests/unit/test-xen-mapcache",
               "tests/unit/test-xs-node", "tests/unit/test-virtio-dmabuf")
 QEMU_TARGETS = QTESTS + QEMU_UNITS
 

@@ -8,7 +8,7 @@ our_files()
 {
     find hw include qapi tests/qtest util -type f
     find tests/unit -maxdepth 1 -name '*hostmem*.[ch]' -o -name test-xen-mapcache.c \
-        -o -name 'test-gpu-display*.c'
+        -o -name 'test-gpu-*.c'
 }
 
 # overlay SOURCE: copies only what differs, keeping nothing that is gone here, so that

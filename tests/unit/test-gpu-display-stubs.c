@@ -7,8 +7,9 @@
 
 #include <stdlib.h>
 
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
 #define STUB(name)      \
-    void name(void);    \
     void name(void)     \
     {                   \
         abort();        \

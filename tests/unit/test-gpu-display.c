@@ -53,12 +53,12 @@ static struct {
         void *opaque;
     } bh[BHS];
     unsigned bhs;
-    bool guarded;               /* by the transport, against the device itself */
+    bool guarded;               /* by the transport, against itself */
     Command command[COMMANDS];
     unsigned added, taken, answered;
     bool slow;                  /* the display blocks the device at an update */
     uint8_t ram[HEIGHT * STRIDE];
-    GPtrArray *freed;           /* surfaces; readable, so that a test can fail */
+    GPtrArray *freed;           /* surfaces; a test that fails reads them */
 } t;
 
 /* The queue and the transport */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU with virgl: what it refers to and test-gpu-virgl does not call
+ *
+ * Without QEMU's headers, as their types do not matter here.
+ */
+
+#include <stdlib.h>
+
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+#define STUB(name)      \
+    void name(void)     \
+    {                   \
+        abort();        \
+    }
+
+/* virglrenderer */
+STUB(virgl_renderer_context_create)
+STUB(virgl_renderer_context_create_fence)
+STUB(virgl_renderer_context_create_with_flags)
+STUB(virgl_renderer_context_destroy)
+STUB(virgl_renderer_create_fence)
+STUB(virgl_renderer_ctx_attach_resource)
+STUB(virgl_renderer_ctx_detach_resource)
+STUB(virgl_renderer_fill_caps)
+STUB(virgl_renderer_force_ctx_0)
+STUB(virgl_renderer_get_cap_set)
+STUB(virgl_renderer_poll)
+STUB(virgl_renderer_reset)
+STUB(virgl_renderer_resource_attach_iov)
+STUB(virgl_renderer_resource_create)
+STUB(virgl_renderer_resource_create_blob)
+STUB(virgl_renderer_resource_detach_iov)
+STUB(virgl_renderer_resource_get_info)
+STUB(virgl_renderer_resource_get_info_ext)
+STUB(virgl_renderer_resource_get_map_info)
+STUB(virgl_renderer_resource_map)
+STUB(virgl_renderer_resource_unmap)
+STUB(virgl_renderer_resource_unref)
+STUB(virgl_renderer_submit_cmd)
+STUB(virgl_renderer_transfer_read_iov)
+STUB(virgl_renderer_transfer_write_iov)
+
+/* The rest of the device */
+STUB(virtio_gpu_blob_quota_add)
+STUB(virtio_gpu_blob_quota_admit)
+STUB(virtio_gpu_blob_quota_remove)
+STUB(virtio_gpu_check_scanout_bounds)
+STUB(virtio_gpu_cleanup_mapping)
+STUB(virtio_gpu_cleanup_mapping_iov)
+STUB(virtio_gpu_create_mapping_iov)
+STUB(virtio_gpu_ctrl_response)
+STUB(virtio_gpu_ctrl_response_nodata)
+STUB(virtio_gpu_disable_scanout)
+STUB(virtio_gpu_find_resource)
+STUB(virtio_gpu_get_display_info)
+STUB(virtio_gpu_get_edid)
+STUB(virtio_gpu_process_cmdq)
+STUB(virtio_gpu_render_server_fd)
+STUB(virtio_gpu_scanout_blob_to_fb)
+STUB(virtio_gpu_update_dmabuf)
+STUB(virtio_gpu_update_scanout)
+STUB(virtio_gpu_xen_map_blob)
+STUB(virtio_gpu_xen_unmap_blob)
+
+/* Memory */
+STUB(memory_region_add_subregion)
+STUB(memory_region_add_subregion_overlap)
+STUB(memory_region_del_subregion)
+STUB(memory_region_init_ram_ptr)
+STUB(memory_region_set_enabled)
+
+/* Displays, before 11.1 and since */
+STUB(dpy_gfx_replace_surface)
+STUB(dpy_gl_ctx_create)
+STUB(dpy_gl_ctx_destroy)
+STUB(dpy_gl_ctx_make_current)
+STUB(dpy_gl_scanout_disable)
+STUB(dpy_gl_scanout_texture)
+STUB(dpy_gl_update)
+STUB(qemu_console_gl_ctx_create)
+STUB(qemu_console_gl_ctx_destroy)
+STUB(qemu_console_gl_ctx_make_current)
+STUB(qemu_console_gl_scanout_disable)
+STUB(qemu_console_gl_scanout_texture)
+STUB(qemu_console_gl_update)
+STUB(qemu_console_resize)
+STUB(qemu_console_set_surface)
