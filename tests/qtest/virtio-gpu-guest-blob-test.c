@@ -453,6 +453,7 @@ static void test_refused_scanouts(void)
         .r.height = cpu_to_le32(16),
         .resource_id = cpu_to_le32(1),
     };
+    struct virtio_gpu_set_scanout_blob high = scanout_of(1);
     Gpu *gpu = start();
 
     draw(gpu, 6);
@@ -473,6 +474,10 @@ static void test_refused_scanouts(void)
         g_assert_cmphex(command(gpu, &set, sizeof(set)), >=,
                         VIRTIO_GPU_RESP_ERR_UNSPEC);
     }
+    /* A part that fits, of a picture with more lines than an int counts */
+    high.height = cpu_to_le32(0x80000000u + HEIGHT);
+    g_assert_cmphex(command(gpu, &high, sizeof(high)), >=,
+                    VIRTIO_GPU_RESP_ERR_UNSPEC);
     /* Not a command for blobs, which have no image */
     g_assert_cmphex(command(gpu, &image, sizeof(image)), ==,
                     VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
