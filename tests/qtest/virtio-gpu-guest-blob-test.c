@@ -62,14 +62,20 @@ static void stop_queues(Gpu *gpu)
     qvirtqueue_cleanup(gpu->dev->vdev.bus, gpu->cursor, &gpu->alloc);
 }
 
-static Gpu *start(void)
+static QTestState *start_qemu(unsigned heads, unsigned max_hostmem,
+                              const char *more)
+{
+    return qtest_initf("-M q35 -nodefaults -display none -device "
+                       "virtio-gpu-pci,id=gpu,addr=5,blob=on,max_outputs=%u,"
+                       "max_hostmem=%u %s", heads, max_hostmem, more);
+}
+
+static Gpu *start_with(unsigned heads)
 {
     QPCIAddress at = { .devfn = GPU_DEVFN };
     Gpu *gpu = g_new0(Gpu, 1);
 
-    gpu->qts = qtest_initf("-M q35 -nodefaults -display none -device "
-                           "virtio-gpu-pci,id=gpu,addr=5,blob=on,max_outputs=2,"
-                           "max_hostmem=%d", MAX_HOSTMEM);
+    gpu->qts = start_qemu(heads, MAX_HOSTMEM, "");
     gpu->bus = qpci_new_pc(gpu->qts, NULL);
     pc_alloc_init(&gpu->alloc, gpu->qts, 0);
     gpu->dev = virtio_pci_new(gpu->bus, &at);
@@ -82,6 +88,11 @@ static Gpu *start(void)
     gpu->pages[0] = guest_alloc(&gpu->alloc, 2 * PAGE) + PAGE;
     gpu->pages[2] = gpu->pages[0] - PAGE;
     return gpu;
+}
+
+static Gpu *start(void)
+{
+    return start_with(2);
 }
 
 static void finish(Gpu *gpu)
@@ -626,6 +637,61 @@ static void test_query(void)
     finish(gpu);
 }
 
+static void save(Gpu *gpu, const char *uri)
+{
+    qtest_qmp_assert_success(gpu->qts, "{ 'execute': 'migrate', "
+                             "'arguments': { 'uri': %s } }", uri);
+    for (;;) {
+        QDict *answer = qtest_qmp(gpu->qts, "{ 'execute': 'query-migrate' }");
+        g_autofree char *status =
+            g_strdup(qdict_get_str(qdict_get_qdict(answer, "return"),
+                                   "status"));
+
+        qobject_unref(answer);
+        g_assert_cmpstr(status, !=, "failed");
+        if (!strcmp(status, "completed")) {
+            break;
+        }
+        g_usleep(10000);
+    }
+}
+
+static QTestState *restore(unsigned max_hostmem, const char *uri)
+{
+    QTestState *qts = start_qemu(1, max_hostmem, "-incoming defer");
+
+    qtest_qmp_assert_success(qts, "{ 'execute': 'migrate-incoming', "
+                             "'arguments': { 'uri': %s } }", uri);
+    return qts;
+}
+
+/* G6: a blob for which the restoring QEMU has no memory is an error there. */
+static void test_restore(void)
+{
+    g_autofree char *path = g_strdup_printf("%s/guest-blob-%d.save",
+                                            g_get_tmp_dir(), getpid());
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+    /* Of more heads than one, QEMU loads what it has not saved. */
+    Gpu restored = {}, *gpu = start_with(1);
+
+    draw(gpu, 9);
+    ASSERT_OK(create_blob(gpu, 1, PAGES * PAGE, PAGES));
+    ASSERT_OK(show(gpu, 1));
+    save(gpu, uri);
+    finish(gpu);
+
+    restored.qts = restore(MAX_HOSTMEM, uri);
+    qtest_qmp_eventwait(restored.qts, "RESUME");
+    shows(&restored, 9);
+    qtest_quit(restored.qts);
+
+    restored.qts = restore(PAGE, uri);
+    qtest_set_expected_status(restored.qts, EXIT_FAILURE);
+    qtest_wait_qemu(restored.qts);
+    qtest_quit(restored.qts);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -638,5 +704,6 @@ int main(int argc, char **argv)
     qtest_add_func("/virtio-gpu-guest-blob/cursor", test_cursor);
     qtest_add_func("/virtio-gpu-guest-blob/reset", test_reset);
     qtest_add_func("/virtio-gpu-guest-blob/query", test_query);
+    qtest_add_func("/virtio-gpu-guest-blob/restore", test_restore);
     return g_test_run();
 }
