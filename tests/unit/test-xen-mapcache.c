@@ -425,6 +425,92 @@ static void test_too_often(void)
     unmap_dma(map_dma(1, 1));
 }
 
+static void *map_byte(hwaddr addr)
+{
+    return xen_map_cache(NULL, addr, 1, 0, 1, true, true);
+}
+
+static GPtrArray *map_bytes(unsigned int most)
+{
+    GPtrArray *locked = g_ptr_array_new();
+    void *at;
+
+    while (locked->len < most && (at = map_byte(locked->len))) {
+        g_ptr_array_add(locked, at);
+    }
+    return locked;
+}
+
+/* Returns how long that took. */
+static clock_t unmap_bytes(GPtrArray *locked, bool oldest_first)
+{
+    clock_t start = clock();
+
+    for (unsigned int i = 0; i < locked->len; i++) {
+        unmap_dma(g_ptr_array_index(locked, oldest_first ? i :
+                                    locked->len - 1 - i));
+    }
+    g_ptr_array_unref(locked);
+    return clock() - start;
+}
+
+/*
+ * An unlock costs the same, however many other addresses are locked, and in
+ * whatever order they are unlocked: here about a thousand times as much, if all
+ * were looked at.
+ */
+static void test_any_order(void)
+{
+    clock_t newest, oldest;
+
+    new_guest();
+    newest = unmap_bytes(map_bytes(32768), false);
+    oldest = unmap_bytes(map_bytes(32768), true);
+    g_test_message("newest first: %g s, oldest first: %g s",
+                   (double)newest / CLOCKS_PER_SEC,
+                   (double)oldest / CLOCKS_PER_SEC);
+    g_assert_cmpint(oldest, <, 50 * MAX(newest, CLOCKS_PER_SEC / 1000));
+}
+
+/* Returns how long the fastest one of several takes. */
+static clock_t time_of_invalidation(void)
+{
+    clock_t least = 0;
+
+    for (unsigned int i = 0; i < 5; i++) {
+        clock_t start = clock(), took;
+
+        for (unsigned int n = 0; n < 20; n++) {
+            xen_invalidate_map_cache();
+            unmap_dma(&guest);          /* what nobody has locked */
+        }
+        took = clock() - start;
+        least = i ? MIN(least, took) : took;
+    }
+    return least;
+}
+
+/*
+ * Nor does an invalidation look at what is locked, or an unlock of what is not:
+ * there may be a million.
+ */
+static void test_invalidate_many(void)
+{
+    clock_t before, during;
+    GPtrArray *locked;
+
+    new_guest();
+    before = time_of_invalidation();
+    locked = map_bytes(UINT_MAX);
+    g_assert_cmpuint(locked->len, >, 512 << 10);
+    during = time_of_invalidation();
+    g_test_message("20 invalidations: %g s, with %u locks: %g s",
+                   (double)before / CLOCKS_PER_SEC, locked->len,
+                   (double)during / CLOCKS_PER_SEC);
+    g_assert_cmpint(during, <, 10 * MAX(before, CLOCKS_PER_SEC / 1000));
+    unmap_bytes(locked, true);
+}
+
 /* Nor more page tables than a cache of the size that it has by default */
 static void test_too_large(void)
 {
@@ -550,6 +636,8 @@ int main(int argc, char **argv)
     g_test_add_func("/xen/mapcache/mapping-fails", test_mapping_fails);
     g_test_add_func("/xen/mapcache/too-many", test_too_many);
     g_test_add_func("/xen/mapcache/too-often", test_too_often);
+    g_test_add_func("/xen/mapcache/any-order", test_any_order);
+    g_test_add_func("/xen/mapcache/invalidate-many", test_invalidate_many);
     g_test_add_func("/xen/mapcache/too-large", test_too_large);
     g_test_add_func("/xen/mapcache/random", test_random);
     return g_test_run();
