@@ -26,7 +26,8 @@ LONG_LIMIT = 1800       # for one that may download or compile much
 
 # Upstream's tests of the code that we hook into, beside our own.
 QTESTS = ("tests/qtest/virtio-gpu-hostmem-test", "tests/qtest/virtio-gpu-guest-blob-test",
-          "tests/qtest/virtio-queue-reset-test", "tests/qtest/display-vga-test",
+          "tests/qtest/virtio-gpu-limits-test", "tests/qtest/virtio-queue-reset-test",
+          "tests/qtest/display-vga-test",
           "tests/qtest/device-introspect-test", "tests/qtest/qmp-cmd-test",
           "tests/qtest/test-hmp")
 UNITS = ("ring", "window", "room", "session", "memtype", "fault", "hold")

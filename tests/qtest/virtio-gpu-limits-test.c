@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: what a driver can have of its host, with commands that are easily
+ * sent in great number
+ */
+
+#include "qemu/osdep.h"
+#include <sys/resource.h>
+#include "libqtest.h"
+#include "libqos/libqos-malloc.h"
+#include "libqos/malloc-pc.h"
+#include "libqos/pci-pc.h"
+#include "libqos/virtio-pci.h"
+#include "qemu/bswap.h"
+#include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_gpu.h"
+#include "standard-headers/linux/virtio_ring.h"
+
+#define GPU_DEVFN       QPCI_DEVFN(5, 0)
+#define PAGE            4096
+#define WAIT_US         (60 * 1000 * 1000)
+
+/* Commands that are sent at once: each has two of the queue's descriptors. */
+#define SLOTS           32
+#define REQUEST_BYTES   64
+#define ANSWER_BYTES    sizeof(struct virtio_gpu_ctrl_hdr)
+
+typedef struct Gpu {
+    QTestState *qts;
+    QPCIBus *bus;
+    QVirtioPCIDevice *dev;
+    QGuestAllocator alloc;
+    QVirtQueue *control, *cursor;
+    uint64_t requests, answers;
+    uint16_t sent;              /* commands, the avail index */
+    char *log;                  /* QEMU's stderr */
+} Gpu;
+
+static void write_descriptors(Gpu *gpu)
+{
+    struct vring_desc desc[2 * SLOTS];
+    uint32_t size = gpu->control->size;
+    g_autofree uint16_t *ring = g_new(uint16_t, size);
+
+    g_assert_cmpuint(size, >=, 2 * SLOTS);
+    g_assert_cmpuint(size % SLOTS, ==, 0);
+    for (unsigned int n = 0; n < SLOTS; n++) {
+        desc[2 * n] = (struct vring_desc) {
+            .addr = cpu_to_le64(gpu->requests + n * REQUEST_BYTES),
+            .len = cpu_to_le32(REQUEST_BYTES),
+            .flags = cpu_to_le16(VRING_DESC_F_NEXT),
+            .next = cpu_to_le16(2 * n + 1),
+        };
+        desc[2 * n + 1] = (struct vring_desc) {
+            .addr = cpu_to_le64(gpu->answers + n * ANSWER_BYTES),
+            .len = cpu_to_le32(ANSWER_BYTES),
+            .flags = cpu_to_le16(VRING_DESC_F_WRITE),
+        };
+    }
+    for (unsigned int n = 0; n < size; n++) {
+        ring[n] = cpu_to_le16(n % SLOTS * 2);
+    }
+    qtest_memwrite(gpu->qts, gpu->control->desc, desc, sizeof(desc));
+    qtest_memwrite(gpu->qts, gpu->control->avail +
+                   offsetof(struct vring_avail, ring), ring,
+                   size * sizeof(*ring));
+}
+
+static void start_device(Gpu *gpu)
+{
+    QVirtioDevice *vdev = &gpu->dev->vdev;
+
+    qvirtio_start_device(vdev);
+    qvirtio_set_features(vdev, 1ull << VIRTIO_F_VERSION_1 |
+                               1 << VIRTIO_GPU_F_RESOURCE_BLOB);
+    gpu->control = qvirtqueue_setup(vdev, &gpu->alloc, 0);
+    gpu->cursor = qvirtqueue_setup(vdev, &gpu->alloc, 1);
+    gpu->sent = 0;
+    write_descriptors(gpu);
+    qvirtio_set_driver_ok(vdev);
+}
+
+static void stop_queues(Gpu *gpu)
+{
+    qvirtqueue_cleanup(gpu->dev->vdev.bus, gpu->control, &gpu->alloc);
+    qvirtqueue_cleanup(gpu->dev->vdev.bus, gpu->cursor, &gpu->alloc);
+}
+
+/* QEMU's messages go to a file. */
+static QTestState *start_qemu(char **log)
+{
+    int fd = g_file_open_tmp("virtio-gpu-limits-XXXXXX", log, NULL);
+    int saved = dup(STDERR_FILENO);
+    QTestState *qts;
+
+    g_assert_cmpint(fd, >=, 0);
+    dup2(fd, STDERR_FILENO);
+    qts = qtest_init("-M q35 -m 256 -nodefaults -display none -device "
+                     "virtio-gpu-pci,id=gpu,addr=5,blob=on");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(fd);
+    return qts;
+}
+
+static Gpu *start(void)
+{
+    QPCIAddress at = { .devfn = GPU_DEVFN };
+    Gpu *gpu = g_new0(Gpu, 1);
+
+    gpu->qts = start_qemu(&gpu->log);
+    gpu->bus = qpci_new_pc(gpu->qts, NULL);
+    pc_alloc_init(&gpu->alloc, gpu->qts, 0);
+    gpu->dev = virtio_pci_new(gpu->bus, &at);
+    g_assert_nonnull(gpu->dev);
+    qvirtio_pci_device_enable(gpu->dev);
+    gpu->requests = guest_alloc(&gpu->alloc, SLOTS * REQUEST_BYTES);
+    gpu->answers = guest_alloc(&gpu->alloc, SLOTS * ANSWER_BYTES);
+    start_device(gpu);
+    return gpu;
+}
+
+static void finish(Gpu *gpu)
+{
+    stop_queues(gpu);
+    qvirtio_pci_device_disable(gpu->dev);
+    qos_object_destroy((QOSGraphObject *)gpu->dev);
+    alloc_destroy(&gpu->alloc);
+    qpci_free_pc(gpu->bus);
+    qtest_quit(gpu->qts);
+    unlink(gpu->log);
+    g_free(gpu->log);
+    g_free(gpu);
+}
+
+static unsigned int lines_of_log(Gpu *gpu)
+{
+    g_autofree char *text = NULL;
+    unsigned int lines = 0;
+
+    g_assert_true(g_file_get_contents(gpu->log, &text, NULL, NULL));
+    for (char *at = text; (at = strchr(at, '\n')); at++) {
+        lines++;
+    }
+    return lines;
+}
+
+/* Have the next @count commands of the slots executed. */
+static void run(Gpu *gpu, unsigned int count)
+{
+    gint64 until = g_get_monotonic_time() + WAIT_US;
+
+    gpu->sent += count;
+    qtest_writew(gpu->qts, gpu->control->avail +
+                 offsetof(struct vring_avail, idx), gpu->sent);
+    gpu->dev->vdev.bus->virtqueue_kick(&gpu->dev->vdev, gpu->control);
+    while (qtest_readw(gpu->qts, gpu->control->used +
+                       offsetof(struct vring_used, idx)) != gpu->sent) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+    }
+}
+
+/* Command number n of a series, of up to REQUEST_BYTES */
+typedef void MakeCommand(unsigned int n, void *request);
+
+/*
+ * Sends commands number @first to @first + @count - 1. Returns how many of them
+ * were answered with @expected, before the first one that was not.
+ */
+static unsigned int series(Gpu *gpu, MakeCommand *make, unsigned int first,
+                           unsigned int count, uint32_t expected)
+{
+    g_autofree uint8_t *requests = g_malloc0(SLOTS * REQUEST_BYTES);
+    struct virtio_gpu_ctrl_hdr answers[SLOTS];
+    unsigned int done = 0;
+
+    while (done < count) {
+        unsigned int n, part = MIN(count - done, SLOTS), slot = gpu->sent;
+
+        for (n = 0; n < part; n++) {
+            make(first + done + n,
+                 requests + (slot + n) % SLOTS * REQUEST_BYTES);
+        }
+        qtest_memwrite(gpu->qts, gpu->requests, requests,
+                       SLOTS * REQUEST_BYTES);
+        run(gpu, part);
+        qtest_memread(gpu->qts, gpu->answers, answers, sizeof(answers));
+        for (n = 0; n < part; n++) {
+            if (le32_to_cpu(answers[(slot + n) % SLOTS].type) != expected) {
+                return done + n;
+            }
+        }
+        done += part;
+    }
+    return done;
+}
+
+static struct virtio_gpu_resource_create_2d create_2d(uint32_t id,
+                                                      uint32_t width,
+                                                      uint32_t height)
+{
+    return (struct virtio_gpu_resource_create_2d) {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
+        .resource_id = cpu_to_le32(id),
+        .format = cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM),
+        .width = cpu_to_le32(width),
+        .height = cpu_to_le32(height),
+    };
+}
+
+static void make_empty_image(unsigned int n, void *request)
+{
+    *(struct virtio_gpu_resource_create_2d *)request =
+        create_2d(1 + n, n % 2 ? 0 : 16, n % 2 ? 16 : 0);
+}
+
+static void make_small_image(unsigned int n, void *request)
+{
+    *(struct virtio_gpu_resource_create_2d *)request = create_2d(1 + n, 1, 1);
+}
+
+/* An image without pixels is refused, and fills no log. */
+static void test_no_pixels(void)
+{
+    Gpu *gpu = start();
+    unsigned int refused;
+
+    refused = series(gpu, make_empty_image, 0, 100000,
+                     VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    g_assert_cmpuint(lines_of_log(gpu), <=, 21);
+    g_assert_cmpuint(refused, ==, 100000);
+    finish(gpu);
+}
+
+static unsigned int descriptors(Gpu *gpu)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd",
+                                            (int)qtest_pid(gpu->qts));
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    unsigned int count = 0;
+
+    g_assert_nonnull(dir);
+    while (g_dir_read_name(dir)) {
+        count++;
+    }
+    return count;
+}
+
+/* Images do not use up QEMU's descriptors, also if they come and go. */
+static void test_descriptors(void)
+{
+    Gpu *gpu = start();
+    unsigned int before = descriptors(gpu);
+
+    for (unsigned int round = 0; round < 3; round++) {
+        g_assert_cmpuint(series(gpu, make_small_image, 0, 5000,
+                                VIRTIO_GPU_RESP_OK_NODATA), ==, 5000);
+        g_assert_cmpuint(descriptors(gpu), <=, before + 256);
+        g_assert_cmpuint(descriptors(gpu), >=, before + 200);
+        stop_queues(gpu);
+        start_device(gpu);              /* which resets it */
+        g_assert_cmpuint(descriptors(gpu), <, before + 10);
+    }
+    g_assert_cmpuint(lines_of_log(gpu), ==, 0);
+    finish(gpu);
+}
+
+#ifdef CONFIG_LINUX
+/* Nor does a lack of them, of whatever cause, fill the log or refuse images. */
+static void test_no_descriptors(void)
+{
+    Gpu *gpu = start();
+    struct rlimit usual, few;
+
+    g_assert_cmpint(prlimit(qtest_pid(gpu->qts), RLIMIT_NOFILE, NULL, &usual),
+                    ==, 0);
+    few = usual;
+    few.rlim_cur = descriptors(gpu) + 50;
+    g_assert_cmpint(prlimit(qtest_pid(gpu->qts), RLIMIT_NOFILE, &few, NULL),
+                    ==, 0);
+    g_assert_cmpuint(series(gpu, make_small_image, 0, 1000,
+                            VIRTIO_GPU_RESP_OK_NODATA), ==, 1000);
+    g_assert_cmpuint(lines_of_log(gpu), >=, 1);
+    g_assert_cmpuint(lines_of_log(gpu), <=, 21);
+    g_assert_cmpint(prlimit(qtest_pid(gpu->qts), RLIMIT_NOFILE, &usual, NULL),
+                    ==, 0);
+    finish(gpu);
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/virtio-gpu-limits/no-pixels", test_no_pixels);
+    qtest_add_func("/virtio-gpu-limits/descriptors", test_descriptors);
+#ifdef CONFIG_LINUX
+    qtest_add_func("/virtio-gpu-limits/no-descriptors", test_no_descriptors);
+#endif
+    return g_test_run();
+}
