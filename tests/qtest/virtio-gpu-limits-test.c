@@ -21,7 +21,7 @@
 #define WAIT_US         (60 * 1000 * 1000)
 
 /* Commands that are sent at once: each has two of the queue's descriptors. */
-#define SLOTS           32
+#define MOST_SLOTS      256
 #define REQUEST_BYTES   64
 #define ANSWER_BYTES    sizeof(struct virtio_gpu_ctrl_hdr)
 
@@ -31,6 +31,7 @@ typedef struct Gpu {
     QVirtioPCIDevice *dev;
     QGuestAllocator alloc;
     QVirtQueue *control, *cursor;
+    unsigned int slots;
     uint64_t requests, answers;
     uint16_t sent;              /* commands, the avail index */
     char *log;                  /* QEMU's stderr */
@@ -38,13 +39,13 @@ typedef struct Gpu {
 
 static void write_descriptors(Gpu *gpu)
 {
-    struct vring_desc desc[2 * SLOTS];
+    struct vring_desc desc[2 * MOST_SLOTS];
     uint32_t size = gpu->control->size;
     g_autofree uint16_t *ring = g_new(uint16_t, size);
 
-    g_assert_cmpuint(size, >=, 2 * SLOTS);
-    g_assert_cmpuint(size % SLOTS, ==, 0);
-    for (unsigned int n = 0; n < SLOTS; n++) {
+    gpu->slots = MIN(MOST_SLOTS, size / 2);
+    g_assert_cmpuint(size % gpu->slots, ==, 0);
+    for (unsigned int n = 0; n < gpu->slots; n++) {
         desc[2 * n] = (struct vring_desc) {
             .addr = cpu_to_le64(gpu->requests + n * REQUEST_BYTES),
             .len = cpu_to_le32(REQUEST_BYTES),
@@ -58,9 +59,10 @@ static void write_descriptors(Gpu *gpu)
         };
     }
     for (unsigned int n = 0; n < size; n++) {
-        ring[n] = cpu_to_le16(n % SLOTS * 2);
+        ring[n] = cpu_to_le16(n % gpu->slots * 2);
     }
-    qtest_memwrite(gpu->qts, gpu->control->desc, desc, sizeof(desc));
+    qtest_memwrite(gpu->qts, gpu->control->desc, desc,
+                   2 * gpu->slots * sizeof(desc[0]));
     qtest_memwrite(gpu->qts, gpu->control->avail +
                    offsetof(struct vring_avail, ring), ring,
                    size * sizeof(*ring));
@@ -114,8 +116,8 @@ static Gpu *start(void)
     gpu->dev = virtio_pci_new(gpu->bus, &at);
     g_assert_nonnull(gpu->dev);
     qvirtio_pci_device_enable(gpu->dev);
-    gpu->requests = guest_alloc(&gpu->alloc, SLOTS * REQUEST_BYTES);
-    gpu->answers = guest_alloc(&gpu->alloc, SLOTS * ANSWER_BYTES);
+    gpu->requests = guest_alloc(&gpu->alloc, MOST_SLOTS * REQUEST_BYTES);
+    gpu->answers = guest_alloc(&gpu->alloc, MOST_SLOTS * ANSWER_BYTES);
     start_device(gpu);
     return gpu;
 }
@@ -170,23 +172,26 @@ typedef void MakeCommand(unsigned int n, void *request);
 static unsigned int series(Gpu *gpu, MakeCommand *make, unsigned int first,
                            unsigned int count, uint32_t expected)
 {
-    g_autofree uint8_t *requests = g_malloc0(SLOTS * REQUEST_BYTES);
-    struct virtio_gpu_ctrl_hdr answers[SLOTS];
+    g_autofree uint8_t *requests = g_malloc0(gpu->slots * REQUEST_BYTES);
+    struct virtio_gpu_ctrl_hdr answers[MOST_SLOTS];
     unsigned int done = 0;
 
     while (done < count) {
-        unsigned int n, part = MIN(count - done, SLOTS), slot = gpu->sent;
+        unsigned int n, part = MIN(count - done, gpu->slots);
+        unsigned int slot = gpu->sent;
 
         for (n = 0; n < part; n++) {
             make(first + done + n,
-                 requests + (slot + n) % SLOTS * REQUEST_BYTES);
+                 requests + (slot + n) % gpu->slots * REQUEST_BYTES);
         }
         qtest_memwrite(gpu->qts, gpu->requests, requests,
-                       SLOTS * REQUEST_BYTES);
+                       gpu->slots * REQUEST_BYTES);
         run(gpu, part);
-        qtest_memread(gpu->qts, gpu->answers, answers, sizeof(answers));
+        qtest_memread(gpu->qts, gpu->answers, answers,
+                      gpu->slots * sizeof(answers[0]));
         for (n = 0; n < part; n++) {
-            if (le32_to_cpu(answers[(slot + n) % SLOTS].type) != expected) {
+            if (le32_to_cpu(answers[(slot + n) % gpu->slots].type) !=
+                expected) {
                 return done + n;
             }
         }
@@ -288,6 +293,89 @@ static void test_no_descriptors(void)
 }
 #endif
 
+static void make_blob(unsigned int n, void *request)
+{
+    *(struct virtio_gpu_resource_create_blob *)request =
+        (struct virtio_gpu_resource_create_blob) {
+            .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB),
+            .resource_id = cpu_to_le32(1 + n),
+            .blob_mem = cpu_to_le32(VIRTIO_GPU_BLOB_MEM_GUEST),
+            .size = cpu_to_le64(1ull << 40),
+        };
+}
+
+static void make_unref(unsigned int n, void *request)
+{
+    *(struct virtio_gpu_resource_unref *)request =
+        (struct virtio_gpu_resource_unref) {
+            .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_UNREF),
+            .resource_id = cpu_to_le32(1 + n),
+        };
+}
+
+/* In ticks, of which there are 100 a second */
+static unsigned long cpu_time(Gpu *gpu)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat",
+                                            (int)qtest_pid(gpu->qts));
+    g_autofree char *text = NULL;
+    unsigned long user, system;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpint(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u "
+                           "%*u %*u %*u %*u %lu %lu", &user, &system), ==, 2);
+    return user + system;
+}
+
+/* How long the device takes to say that it does not have a resource */
+static unsigned long time_to_find_nothing(Gpu *gpu)
+{
+    unsigned long start = cpu_time(gpu);
+
+    g_assert_cmpuint(series(gpu, make_unref, 1 << 30, 8000,
+                            VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID), ==, 8000);
+    return cpu_time(gpu) - start;
+}
+
+/*
+ * Blobs of no memory cost nothing but the device's own, and it does not look
+ * through them for each command.
+ */
+static void test_resources(void)
+{
+    Gpu *gpu = start();
+    unsigned long few, many;
+    unsigned int count;
+
+    few = time_to_find_nothing(gpu);
+    count = series(gpu, make_blob, 0, 16384, VIRTIO_GPU_RESP_OK_NODATA);
+    g_assert_cmpuint(count, ==, 16384);
+    many = time_to_find_nothing(gpu);
+    g_test_message("8000 commands: %lu ms, with %u resources: %lu ms",
+                   few * 10, count, many * 10);
+    g_assert_cmpuint(many, <, 3 * MAX(few, 10));
+
+    count += series(gpu, make_blob, count, 1 << 20, VIRTIO_GPU_RESP_OK_NODATA);
+    g_test_message("%u resources", count);
+    g_assert_cmpuint(count, >=, 100000);
+    g_assert_cmpuint(count, <, 1 << 20);
+    g_assert_cmpuint(series(gpu, make_blob, 1 << 30, 1000,
+                            VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY), ==, 1000);
+    g_assert_cmpuint(series(gpu, make_small_image, 1 << 30, 1000,
+                            VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY), ==, 1000);
+    g_assert_cmpuint(lines_of_log(gpu), <=, 21);
+
+    g_assert_cmpuint(series(gpu, make_unref, 100, 100,
+                            VIRTIO_GPU_RESP_OK_NODATA), ==, 100);
+    g_assert_cmpuint(series(gpu, make_blob, 1 << 30, 200,
+                            VIRTIO_GPU_RESP_OK_NODATA), ==, 100);
+    stop_queues(gpu);
+    start_device(gpu);              /* which resets it */
+    g_assert_cmpuint(series(gpu, make_blob, 0, 1000,
+                            VIRTIO_GPU_RESP_OK_NODATA), ==, 1000);
+    finish(gpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -296,5 +384,6 @@ int main(int argc, char **argv)
 #ifdef CONFIG_LINUX
     qtest_add_func("/virtio-gpu-limits/no-descriptors", test_no_descriptors);
 #endif
+    qtest_add_func("/virtio-gpu-limits/resources", test_resources);
     return g_test_run();
 }
