@@ -21,6 +21,11 @@ bool virtio_gpu_render_server_start(void)
     return true;
 }
 
+pid_t virtio_gpu_render_server_pid(void)
+{
+    return 0;
+}
+
 void virtio_gpu_render_server_stop(void)
 {
 }

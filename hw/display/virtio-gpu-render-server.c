@@ -31,6 +31,11 @@ static ReportLimit failures = { .what = "virtio-gpu: render server" };
 static ReportLimit messages = { .what = "virtio-gpu: messages of the render "
                                         "server" };
 
+/*
+ * The main loop's.  While it waits for the server, another thread may kill it,
+ * for which that needs the process and the socket.
+ */
+static GMutex lock;
 static struct {
     int fd;                     /* held by virglrenderer; -1: none */
     ino_t socket;               /* that @fd refers to */
@@ -150,7 +155,7 @@ static int open_log(void)
 
 static void forget_process(void)
 {
-    server.pid = 0;
+    server.pid = 0;             /* with the lock: it may be another's soon */
     if (server.pidfd >= 0) {
         qemu_set_fd_handler(server.pidfd, NULL, NULL, NULL);
         close(server.pidfd);
@@ -161,18 +166,23 @@ static void forget_process(void)
 static bool is_running(void)
 {
     int status = 0;
+    GPid pid = server.pid;
 
-    if (!server.pid || waitpid(server.pid, &status, WNOHANG) == 0) {
+    g_mutex_lock(&lock);
+    if (pid && waitpid(pid, &status, WNOHANG)) {
+        forget_process();
+    }
+    g_mutex_unlock(&lock);
+    if (server.pid || !pid) {
         return server.pid;
     }
     error_report_limited(&failures, "virtio-gpu: the render server (PID %d) "
                          "%s %d: programs of the guest that used it may hang "
                          "or end; the next one gets a new render server",
-                         (int)server.pid, WIFSIGNALED(status) ?
+                         (int)pid, WIFSIGNALED(status) ?
                          "was killed by signal" : "ended with status",
                          WIFSIGNALED(status) ? WTERMSIG(status) :
                                                WEXITSTATUS(status));
-    forget_process();
     return false;
 }
 
@@ -250,8 +260,10 @@ int virtio_gpu_render_server_fd(void *opaque, uint32_t version)
                              "server: %s", strerror(errno));
         return -1;
     }
+    g_mutex_lock(&lock);
     server.fd = fds[0];
     server.socket = socket_of(fds[0]);
+    g_mutex_unlock(&lock);
     server.peer = fds[1];
     return server.fd;
 }
@@ -282,7 +294,9 @@ static bool reconnect(void)
         return false;
     }
     close(fds[0]);
+    g_mutex_lock(&lock);
     server.socket = socket_of(server.fd);
+    g_mutex_unlock(&lock);
     server.peer = fds[1];
     return true;
 }
@@ -321,13 +335,38 @@ bool virtio_gpu_render_server_start(void)
 
 void virtio_gpu_render_server_stop(void)
 {
-    server.fd = -1;
     server.started_ms = 0;
     server.hello_size = 0;
     close_peer();
+    g_mutex_lock(&lock);
+    server.fd = -1;
     if (server.pid) {
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
         forget_process();
     }
+    g_mutex_unlock(&lock);
+}
+
+pid_t virtio_gpu_render_server_pid(void)
+{
+    return server.pid;
+}
+
+bool virtio_gpu_render_server_kill(void)
+{
+    bool killed = false;
+
+    g_mutex_lock(&lock);
+    /* Not waited for, so both numbers are still its own. */
+    if (server.pid) {
+        kill(-server.pid, SIGKILL);     /* prepare_child(): with its workers */
+        kill(server.pid, SIGKILL);
+        killed = true;
+        if (server.fd >= 0 && socket_of(server.fd) == server.socket) {
+            shutdown(server.fd, SHUT_RDWR);
+        }
+    }
+    g_mutex_unlock(&lock);
+    return killed;
 }

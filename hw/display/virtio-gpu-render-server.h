@@ -6,7 +6,8 @@
  * initialized, and does not notice if the program is missing or ends.  QEMU
  * starts it instead, and starts it again when that is needed.
  *
- * There is one, as there is at most one virtio-gpu-gl device.  Main loop only.
+ * There is one, as there is at most one virtio-gpu-gl device.  Main loop only,
+ * unless a function says otherwise.
  */
 #ifndef HW_DISPLAY_VIRTIO_GPU_RENDER_SERVER_H
 #define HW_DISPLAY_VIRTIO_GPU_RENDER_SERVER_H
@@ -31,6 +32,19 @@ int virtio_gpu_render_server_fd(void *opaque, uint32_t version);
  * that needs the server may be asked of virglrenderer then.
  */
 bool virtio_gpu_render_server_start(void);
+
+/**
+ * virtio_gpu_render_server_pid: the process, or 0 if QEMU has started none
+ */
+pid_t virtio_gpu_render_server_pid(void);
+
+/**
+ * virtio_gpu_render_server_kill: kill it and all its workers
+ *
+ * From any thread.  What virglrenderer waits for fails, and the server is
+ * started again as if it had ended by itself.  Returns whether there was one.
+ */
+bool virtio_gpu_render_server_kill(void);
 
 /**
  * virtio_gpu_render_server_stop: kill it; virglrenderer has been cleaned up

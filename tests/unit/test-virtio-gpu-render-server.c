@@ -59,6 +59,10 @@ static int serve(int fd)
         if (g_str_equal(buf, "exit")) {
             return 3;
         }
+        if (g_str_equal(buf, "hang")) {
+            fork();             /* a worker */
+            pause();
+        }
         g_assert_cmpint(send(fd, &n, sizeof(n), 0), ==, sizeof(n));
     }
 }
@@ -282,6 +286,38 @@ static void test_log(void)
     stop_renderer();
 }
 
+static void *kill_later(void *opaque)
+{
+    g_usleep(100 * 1000);
+    g_assert_true(virtio_gpu_render_server_kill());
+    return NULL;
+}
+
+/*
+ * It hangs while QEMU waits for it.  Its worker ends, too: the log is not at an
+ * end before.
+ */
+static void test_killed(void)
+{
+    GThread *killer;
+
+    start_renderer();
+    g_assert_true(virtio_gpu_render_server_start());
+    g_assert_cmpuint(ask("one"), ==, 1);
+    killer = g_thread_new("killer", kill_later, NULL);
+    g_assert_cmpuint(ask("hang"), ==, 0);
+    g_thread_join(killer);
+    wait_for_error("was killed by signal 9");
+    g_assert_false(virtio_gpu_render_server_kill());    /* that of nobody */
+    while (nr_handlers()) {
+        g_assert_true(run_main_loop(WAIT_MS));
+    }
+    fake.now += 1000;
+    g_assert_true(virtio_gpu_render_server_start());
+    g_assert_cmpuint(ask("one"), ==, 1);
+    stop_renderer();
+}
+
 int main(int argc, char **argv)
 {
     g_autofree char *self = NULL;
@@ -298,5 +334,6 @@ int main(int argc, char **argv)
     g_test_add_func("/render-server/ends-unnoticed", test_ends_unnoticed);
     g_test_add_func("/render-server/closed", test_closed);
     g_test_add_func("/render-server/log", test_log);
+    g_test_add_func("/render-server/killed", test_killed);
     return g_test_run();
 }

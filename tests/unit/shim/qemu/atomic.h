@@ -9,5 +9,6 @@
 #define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE) /* smp_rmb() */
 
 #define qatomic_read(ptr)   __atomic_load_n(ptr, __ATOMIC_RELAXED)
+#define qatomic_set(ptr, i) __atomic_store_n(ptr, i, __ATOMIC_RELAXED)
 
 #endif
