@@ -150,7 +150,7 @@ check installed-files is_unmodified
 check version-runs sh -c "$program --version | grep -F 'xen-hostmem $version'"
 check libraries sh -c "! ldd $program | grep 'not found'"
 for property in xen-hostmem xen-hostmem-provider xen-hostmem-quota xen-hostmem-wc \
-    xen-hostmem-hold-limit blob-quota; do
+    xen-hostmem-hold-limit blob-quota venus-timeout; do
     check "property-$property" lists_device virtio-gpu-gl-pci "$property"
 done
 check device-vga lists_device virtio-vga-gl xen-hostmem
