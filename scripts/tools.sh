@@ -30,6 +30,8 @@ build keeper guest/keeper.c -static
 build pages guest/pages.c guest/die.c -static
 build misuse guest/misuse/*.c guest/blobtool/blob.c guest/blobtool/tool.c \
     guest/die.c -static -pthread
+build venushang guest/venushang.c guest/blobtool/blob.c guest/blobtool/tool.c \
+    guest/die.c -static
 build peek dom0/peek.c
 build canary dom0/canary.c
 # shellcheck disable=SC2046 # a list of options

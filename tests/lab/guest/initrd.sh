@@ -17,7 +17,7 @@ cp "$here/init" "$tree/"
 cp "$here/spawn" "$here/in-system" "$tree/bin/"
 cp "$build/tools/rpc" "$build/tools/ask" "$build/tools/blobtool" "$build/tools/rawgpu" \
     "$build/tools/kmsdraw" "$build/tools/rawfront" "$build/tools/keeper" \
-    "$build/tools/misuse" "$build/tools/pages" "$tree/bin/"
+    "$build/tools/misuse" "$build/tools/pages" "$build/tools/venushang" "$tree/bin/"
 install -m 755 "$here/../../../guest/linux/mtrr/xen-hostmem-mtrr" "$tree/bin/"
 mkdir "$tree/system-bin"
 cp "$build/tools/vktool" "$build/tools/gltool" "$build/tools/xen-hostmem-check" \

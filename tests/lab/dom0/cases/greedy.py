@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest that floods the log or hoards memory, and a renderer that is not there."""
+"""A guest that floods the log or hoards memory, and a renderer that is not there, or hangs."""
 
 import glob
 import os
@@ -9,7 +9,7 @@ import time
 
 import dom0
 from blobs import KIB, MIB, Blob, granted_pages, wait_no_grants, window
-from guest import SYSTEM
+from guest import GPU, SYSTEM
 from lab import case, load_driver
 
 SERVER = "/usr/libexec/virgl_render_server"
@@ -18,6 +18,8 @@ NEEDS_RESET = 0x40          # VIRTIO_CONFIG_S_NEEDS_RESET
 OUT_OF_MEMORY = 0x1201      # VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
 LOG_BYTES = 100 * KIB
 SUMMARY = "in-system timeout 60 vulkaninfo --summary 2>&1"
+TIMEOUT = 5                 # seconds: venus-timeout, to have it soon
+SLACK = 10                  # for the emulated CPU
 
 
 def available_mib():
@@ -217,4 +219,59 @@ def render_server_killed(lab):
         wait_no_grants()
     lab.require("killed by signal 9" in guest.qemu_log(), "the log does not say so")
     lab.equal(guest.qmp("query-status")["running"], True, "QEMU runs")
+    lab.drop_guest()
+
+
+def silences(guest, seconds):
+    """For how long QMP did not answer, while it was asked for so many seconds, the longest first."""
+    end, found = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        begin = time.monotonic()
+        guest.qmp("query-status")
+        found.append(time.monotonic() - begin)
+        time.sleep(0.1)
+    return sorted(found, reverse=True)
+
+
+def hang(lab, guest, name, arguments, seconds, cut_off):
+    """Have QEMU wait for workers that wait for ever, until the log names so many contexts."""
+    guest.spawn_quiet(name, f"venushang {arguments}")
+    found = silences(guest, seconds)
+    lab.data[name] = found[:3]
+    # Several turns of QEMU's main loop make one answer.
+    lab.require(TIMEOUT - 3 < found[0] < 2 * TIMEOUT + SLACK,
+                f"{arguments}: QMP did not answer for {found[:3]} seconds")
+    dom0.wait_for("the log to say what was cut off",
+                  lambda: guest.qemu_log().count("is cut off") >= cut_off, 60, 1)
+    lab.require("contexts" in guest.json(f"ask {name} 60", 65), f"{arguments}: no answer")
+    lab.equal(guest.qemu_log().count("is cut off"), cut_off, "contexts that the log names")
+
+
+@case("venus-deadlock", limit=500, slow=True)
+def venus_deadlock(lab):
+    """A program without privileges has the worker of its Vulkan context wait for ever, and QEMU
+    for the worker's answer, for many of them in a row, and for room for a message. QMP answers
+    after venus-timeout, the log says so, only these contexts end, and Vulkan works on."""
+    guest = lab.guest(driver=True, fresh=True, memory=1024, gpu=f"{GPU},venus-timeout={TIMEOUT}",
+                      **SYSTEM)
+    lab.require("driverName" in guest.run(SUMMARY, 100), "vulkaninfo before")
+    usual = silences(guest, 5)[0]
+    lab.data["usual"] = usual
+    bystander = Blob(guest, 64 * KIB, 143, name="bystander")
+    server = set(servers()) - set(workers())
+    hang(lab, guest, "reply", "reply 1", 20, 1)
+    hang(lab, guest, "many", "reply 8", 60, 9)
+    hang(lab, guest, "room", "room", 20, 10)
+    lab.require("driverName" in guest.run(SUMMARY, 100), "vulkaninfo beside them")
+    lab.equal(bystander.ask("verify 143").get("mismatches"), 0, "words of a bystander")
+    lab.equal(bystander.close().get("error"), None, "the bystander ends")
+    another = Blob(guest, 64 * KIB, 144, name="another")
+    lab.equal(another.facts["mismatches"], 0, "words of another program")
+    another.close()
+    for name in ("reply", "many", "room"):
+        guest.status(f"echo x >/tmp/spawn/{name}.in")
+    dom0.wait_for("the workers that hang have ended", lambda: not workers(), 30, 0.5)
+    lab.equal(set(servers()), server, "the render server is the same")
+    lab.require(silences(guest, 5)[0] < usual + 3, "QMP answers as before")
+    wait_no_grants()
     lab.drop_guest()
