@@ -63,6 +63,10 @@ struct virtio_gpu_ctrl_command {
     uint32_t error;
     uint32_t deferred_for;
     bool finished;
+    struct {
+        struct iovec *out_sg;
+        unsigned int out_num;
+    } elem;
     QTAILQ_ENTRY(virtio_gpu_ctrl_command) next;
 };
 
@@ -70,6 +74,7 @@ typedef struct VirtIOGPU {
     struct {
         struct { uint32_t max_outputs; } conf;
         struct virtio_gpu_scanout scanout[2];
+        int renderer_blocked;
     } parent_obj;
     uint64_t hostmem;
     uint64_t conf_max_hostmem;
@@ -88,6 +93,8 @@ typedef struct VirtIOGPUGL {
 
 #define VIRTIO_GPU_GL(g)    ((VirtIOGPUGL *)(g))
 
+void virtio_gpu_virgl_process_cmd(VirtIOGPU *g,
+                                  struct virtio_gpu_ctrl_command *cmd);
 bool virtio_gpu_have_udmabuf(void);
 void virtio_gpu_init_udmabuf(struct virtio_gpu_simple_resource *res);
 void virtio_gpu_fini_udmabuf(VirtIOGPU *g,

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio GPU: the queue rests after a slow command
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/iov.h"
+#include "qemu/timer.h"
+#include "hw/virtio/virtio-gpu.h"
+#include "hw/display/virtio-gpu-render-contexts.h"
+#include "hw/display/virtio-gpu-render-watch.h"
+
+struct QEMUTimer {
+    QEMUTimerCB *cb;
+    void *opaque;
+    int64_t at;                 /* 0: not set */
+};
+
+static struct {
+    int64_t now;
+    QEMUTimer timer;
+    unsigned timers, scheduled, processed, stopped;
+    bool slow;
+    uint32_t type, ctx_id;
+} fake;
+
+static VirtIOGPU gpu;
+
+/* QEMU */
+
+int64_t qemu_clock_get_ms(int clock)
+{
+    g_assert_cmpint(clock, ==, QEMU_CLOCK_VIRTUAL); /* not while it is paused */
+    return fake.now;
+}
+
+QEMUTimer *timer_new_ms(int clock, QEMUTimerCB *cb, void *opaque)
+{
+    g_assert_cmpint(clock, ==, QEMU_CLOCK_VIRTUAL);
+    fake.timer = (QEMUTimer) { .cb = cb, .opaque = opaque };
+    fake.timers++;
+    return &fake.timer;
+}
+
+void timer_mod(QEMUTimer *timer, int64_t ms)
+{
+    timer->at = ms;
+}
+
+void timer_free(QEMUTimer *timer)
+{
+    timer->at = 0;
+    fake.timers--;
+}
+
+void qemu_bh_schedule(QEMUBH *bh)
+{
+    fake.scheduled++;
+}
+
+size_t iov_to_buf(const struct iovec *iov, unsigned int n, size_t offset,
+                  void *buf, size_t bytes)
+{
+    g_assert_cmpuint(n, ==, 1);
+    g_assert_cmpuint(offset, ==, 0);
+    bytes = MIN(bytes, iov->iov_len);
+    memcpy(buf, iov->iov_base, bytes);
+    return bytes;
+}
+
+void virtio_gpu_virgl_process_cmd(VirtIOGPU *g,
+                                  struct virtio_gpu_ctrl_command *cmd)
+{
+    fake.processed++;
+}
+
+void virtio_gpu_render_watch_begin(uint32_t type, uint32_t ctx_id)
+{
+    fake.type = type;
+    fake.ctx_id = ctx_id;
+}
+
+bool virtio_gpu_render_watch_end(void)
+{
+    return fake.slow;
+}
+
+void virtio_gpu_render_watch_stop(void)
+{
+    fake.stopped++;
+}
+
+void virtio_gpu_render_contexts_clear(void)
+{
+}
+
+/* Tests */
+
+static void process(bool slow, size_t bytes)
+{
+    struct virtio_gpu_ctrl_hdr hdr = {
+        .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 7,
+    };
+    struct iovec iov = { &hdr, bytes };
+    struct virtio_gpu_ctrl_command cmd = {
+        .elem.out_sg = &iov, .elem.out_num = 1,
+    };
+
+    fake.slow = slow;
+    virtio_gpu_gl_process_cmd(&gpu, &cmd);
+}
+
+static void start(void)
+{
+    memset(&fake, 0, sizeof(fake));
+    memset(&gpu, 0, sizeof(gpu));
+    fake.now = 1000;
+}
+
+static void test_fast(void)
+{
+    start();
+    process(false, sizeof(struct virtio_gpu_ctrl_hdr));
+    g_assert_cmpuint(fake.type, ==, VIRTIO_GPU_CMD_SUBMIT_3D);
+    g_assert_cmpuint(fake.ctx_id, ==, 7);
+    process(false, 0);          /* which is refused, not read */
+    g_assert_cmpuint(fake.type, ==, 0);
+    g_assert_cmpuint(fake.processed, ==, 2);
+    g_assert_cmpint(gpu.parent_obj.renderer_blocked, ==, 0);
+    virtio_gpu_gl_process_stop(&gpu);
+    g_assert_cmpuint(fake.stopped, ==, 1);
+}
+
+/* Blocked once, whoever else blocks it, and served when the rest is over */
+static void test_slow(void)
+{
+    start();
+    for (unsigned i = 1; i <= 2; i++) {
+        gpu.parent_obj.renderer_blocked = 1;
+        process(true, sizeof(struct virtio_gpu_ctrl_hdr));
+        fake.now += 100;
+        process(true, sizeof(struct virtio_gpu_ctrl_hdr));
+        g_assert_cmpint(gpu.parent_obj.renderer_blocked, ==, 2);
+        g_assert_cmpint(fake.timer.at, >, fake.now);
+        fake.now = fake.timer.at;
+        fake.timer.cb(fake.timer.opaque);
+        g_assert_cmpint(gpu.parent_obj.renderer_blocked, ==, 1);
+        g_assert_cmpuint(fake.scheduled, ==, i);
+    }
+    g_assert_cmpuint(fake.timers, ==, 1);
+    virtio_gpu_gl_process_stop(&gpu);
+    g_assert_cmpuint(fake.timers, ==, 0);
+}
+
+static void test_stop(void)
+{
+    start();
+    process(true, sizeof(struct virtio_gpu_ctrl_hdr));
+    virtio_gpu_gl_process_stop(&gpu);
+    g_assert_cmpint(gpu.parent_obj.renderer_blocked, ==, 0);
+    g_assert_cmpuint(fake.timers, ==, 0);
+    g_assert_cmpint(fake.timer.at, ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/gl-process/fast", test_fast);
+    g_test_add_func("/gl-process/slow", test_slow);
+    g_test_add_func("/gl-process/stop", test_stop);
+    return g_test_run();
+}
