@@ -66,6 +66,8 @@ check()
 if [ -n "$later" ]; then
     [ -e "$tree/debian/debhelper-build-stamp" ] || die "build the packages first"
     add_version "$later"
+    # -nc leaves the first version's list of what was built, too.
+    rm -f "$tree/debian/files"
     build_tree -nc
     out=$out/$later
 else
