@@ -93,7 +93,7 @@ check_other()
     try "$TOP/scripts/lab.sh" main.py --qemu "$series"
 }
 
-# The packages, installed and removed. Not a part of check-all until it has run to its end.
+# The packages, installed, upgraded and removed in a plain system
 check_deb()
 {
     mkdir -p "$BUILD/results"
@@ -108,6 +108,7 @@ check_deb()
 check_all()
 {
     check all
+    try check_deb
     others=$(other_qemus)
     for other in $others; do
         check_other "$other"
@@ -154,7 +155,7 @@ check)
 check-all)
     check_all
     # shellcheck disable=SC2046 # a list
-    report lab $(other_qemus | sed 's/.*/qtest-& lab-&/')
+    report lab deb $(other_qemus | sed 's/.*/qtest-& lab-&/')
     ;;
 check-long)
     rm -rf "$BUILD/results"
