@@ -56,7 +56,7 @@ def libvirt_xml(lab):
         virsh("undefine gpu-guest")
 
 
-@case("libvirt-life", limit=500, boots=BOOT, slow=True)
+@case("libvirt-life", limit=800, boots=BOOT, slow=True)
 def libvirt_life(lab):
     """A guest that libvirt starts has its blobs granted, also after suspend, resume and a
     reboot; its screen is on VNC; nothing is left when it is destroyed (I8)."""
