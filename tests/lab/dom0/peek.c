@@ -33,6 +33,7 @@
 
 #include <linux/dma-buf.h>
 
+#include "../common/udmabuf.h"
 #include "../common/words.h"
 
 /* No process is expected to have more descriptors of buffers. */
@@ -303,7 +304,7 @@ static void sync_buffer(int fd, const struct buffer *buffer, uint64_t flags)
     struct dma_buf_sync sync = { .flags = flags };
     int ret;
 
-    if (buffer->kind != KIND_DMABUF) {
+    if (buffer->kind != KIND_DMABUF || lab_is_udmabuf(fd)) {
         return;
     }
     do {
