@@ -202,7 +202,7 @@ def spin(guest, seconds):
     return sum(int(n) for n in guest.run("cat /tmp/spun*").split())
 
 
-@case("stops", limit=400, slow=True)
+@case("stops", limit=500, slow=True)
 def stops(lab):
     """However fast programs map and unmap more than the quota holds, the guest's four CPUs
     are stopped at a limited rate."""
@@ -210,14 +210,19 @@ def stops(lab):
                       gpu=GPU + ",xen-hostmem-quota=8M")
     alone = spin(guest, 10)
     before = int(guest.run(LIVE))
-    guest.run("spawn fight rawgpu fight 12 16 1024")
-    beside = spin(guest, 10)
-    result = guest.json("ask fight 60", 65)
-    live = int(guest.run(LIVE)) - before
+    ms = 0
+    for _round in range(4):             # a slow machine gets more time to reach the limit
+        guest.run("spawn fight rawgpu fight 12 16 1024")
+        beside = spin(guest, 10)
+        result = guest.json("ask fight 60", 65)
+        ms += result["ms"]
+        live = int(guest.run(LIVE)) - before
+        if live > 10:
+            break
     lab.data.update(result, live=live, spins_alone=alone, spins_beside=beside)
     lab.require(live > 10, f"{live} LIVE maps: the case did not try")
     # Two seconds' worth for the start, each map is of 256 pages and so a stop.
-    lab.require(live <= 16 * (result["ms"] / 1000 + 2), f"{live} LIVE maps in {result['ms']} ms")
+    lab.require(live <= 16 * (ms / 1000 + 2), f"{live} LIVE maps in {ms} ms")
     wait_granted(guest, 0, 60)
     lab.drop_guest()
 
