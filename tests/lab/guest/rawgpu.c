@@ -16,6 +16,8 @@
  * rawgpu reset-mapped COUNT: reset the device while COUNT blobs are mapped
  * rawgpu reset-backed COUNT: COUNT times, attach 1 MiB of the guest's memory to
  *                            a resource and reset the device
+ * rawgpu refused COUNT: COUNT times, have the renderer refuse a texture, then
+ *     create one of the same ID
  * rawgpu blob-backings RESETS UNREFS: reset the device, so many times, with blobs
  *     of the guest's memory whose backing was detached; then make and forget so
  *     many blobs
@@ -85,6 +87,7 @@
 #define GONE_MS         1000
 #define IN_BLOB_MS      30000   /* QEMU copies 8 octets at a time */
 #define WINDOW_BAR      4
+#define BGRA            1       /* a format of VIRGL's and of virtio-gpu's */
 
 struct page {
     uint8_t *at;
@@ -955,19 +958,26 @@ static void attach_backing(unsigned int n)
            "RESOURCE_ATTACH_BACKING");
 }
 
-static void run_reset_backed(unsigned int count)
+/* A texture of 512 x 512 */
+static uint32_t create_3d(uint32_t id, uint32_t format)
 {
     const struct virtio_gpu_resource_create_3d create = {
         .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
-        .resource_id = 1,
-        .target = 2,            /* a texture of 512 x 512 in BGRA */
-        .format = 1,
+        .resource_id = id,
+        .target = 2,
+        .format = format,
         .bind = 2,
         .width = 512,
         .height = 512,
         .depth = 1,
         .array_size = 1,
     };
+
+    return command(&create, sizeof(create));
+}
+
+static void run_reset_backed(unsigned int count)
+{
     double worst = 0;
 
     for (unsigned int n = 0; n < count; n++) {
@@ -976,7 +986,7 @@ static void run_reset_backed(unsigned int count)
         if (n) {
             start_again();
         }
-        expect(command(&create, sizeof(create)), VIRTIO_GPU_RESP_OK_NODATA,
+        expect(create_3d(1, BGRA), VIRTIO_GPU_RESP_OK_NODATA,
                "RESOURCE_CREATE_3D");
         attach_backing(n);
         ms = reset();
@@ -1291,6 +1301,42 @@ static unsigned int resets_with_backings(void)
     return ROUNDS;
 }
 
+static uint32_t create_2d(uint32_t id, uint32_t format)
+{
+    const struct virtio_gpu_resource_create_2d create = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+        .resource_id = id,
+        .format = format,
+        .width = 512,
+        .height = 512,
+    };
+
+    return command(&create, sizeof(create));
+}
+
+/* What the renderer refuses is not there, and its ID can be used. */
+static void run_refused(unsigned int count)
+{
+    enum { NO_FORMAT = 0x7fffffff };
+    uint32_t (*const create[])(uint32_t id, uint32_t format) = {
+        create_2d, create_3d,
+    };
+
+    for (unsigned int n = 0; n < count; n++) {
+        for (unsigned int i = 0; i < ARRAY_SIZE(create); i++) {
+            expect(create[i](1, NO_FORMAT), VIRTIO_GPU_RESP_ERR_UNSPEC,
+                   "a format that does not exist");
+            expect(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0),
+                   VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+                   "UNREF of what was refused");
+            ok(create[i](1, BGRA), "a resource of the same ID");
+            ok(about_blob(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1, 0), "UNREF");
+        }
+    }
+    printf("{\"refused\": %u, \"alive\": %s}\n",
+           count * (unsigned int)ARRAY_SIZE(create), alive() ? "true" : "false");
+}
+
 /*
  * The renderer has the backing of a blob of guest memory, and it may be taken
  * from there, or replaced, before the device forgets the blob.
@@ -1374,6 +1420,9 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(name, "reset-backed")) {
         start();
         run_reset_backed(number(argv[2], MOST_BLOBS));
+    } else if (argc == 3 && !strcmp(name, "refused")) {
+        start();
+        run_refused(number(argv[2], MOST_BLOBS));
     } else if (argc == 4 && !strcmp(name, "blob-backings")) {
         start();
         run_blob_backings(number(argv[2], MOST_BLOBS),
@@ -1409,6 +1458,7 @@ int main(int argc, char **argv)
                         "       rawgpu queue-reset\n"
                         "       rawgpu reset-mapped COUNT\n"
                         "       rawgpu reset-backed COUNT\n"
+                        "       rawgpu refused COUNT\n"
                         "       rawgpu blob-backings RESETS UNREFS\n"
                         "       rawgpu in-blob KIB\n"
                         "       rawgpu sparse COUNT KIB\n"

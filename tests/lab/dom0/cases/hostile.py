@@ -114,6 +114,16 @@ def reset_backed(lab):
     lab.drop_guest()
 
 
+@case("refused-resources", limit=180, slow=True)
+def refused_resources(lab):
+    """A resource that the renderer refuses is answered with an error, and QEMU keeps nothing of
+    it."""
+    guest = lab.guest(driver=True, fresh=True)
+    result = guest.json("rawgpu refused 100", 150)
+    lab.equal((result["refused"], result["alive"]), (200, True), "refused resources")
+    lab.drop_guest()
+
+
 @case("blob-backings", limit=300, slow=True)
 def blob_backings(lab):
     """The backing of a blob of guest memory is detached, or another is attached, before a reset
