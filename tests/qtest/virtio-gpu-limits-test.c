@@ -162,6 +162,30 @@ static void run(Gpu *gpu, unsigned int count)
     }
 }
 
+static uint32_t answer_in(Gpu *gpu, unsigned int slot)
+{
+    return qtest_readl(gpu->qts, gpu->answers + slot * ANSWER_BYTES);
+}
+
+/* A command of any length; returns the type of the answer. */
+static uint32_t command(Gpu *gpu, const void *request, size_t bytes)
+{
+    unsigned int slot = gpu->sent % gpu->slots;
+    uint64_t desc = gpu->control->desc + 2 * slot * sizeof(struct vring_desc);
+    uint64_t at = guest_alloc(&gpu->alloc, bytes);
+
+    qtest_memwrite(gpu->qts, at, request, bytes);
+    qtest_writeq(gpu->qts, desc + offsetof(struct vring_desc, addr), at);
+    qtest_writel(gpu->qts, desc + offsetof(struct vring_desc, len), bytes);
+    run(gpu, 1);
+    guest_free(&gpu->alloc, at);
+    write_descriptors(gpu);
+    return answer_in(gpu, slot);
+}
+
+#define ASSERT_OK(answer) \
+    g_assert_cmphex(answer, ==, VIRTIO_GPU_RESP_OK_NODATA)
+
 /* Command number n of a series, of up to REQUEST_BYTES */
 typedef void MakeCommand(unsigned int n, void *request);
 
@@ -270,7 +294,6 @@ static void test_descriptors(void)
     finish(gpu);
 }
 
-#ifdef CONFIG_LINUX
 /* Nor does a lack of them, of whatever cause, fill the log or refuse images. */
 static void test_no_descriptors(void)
 {
@@ -291,7 +314,6 @@ static void test_no_descriptors(void)
                     ==, 0);
     finish(gpu);
 }
-#endif
 
 static void make_blob(unsigned int n, void *request)
 {
@@ -376,14 +398,180 @@ static void test_resources(void)
     finish(gpu);
 }
 
+static uint32_t create_image(Gpu *gpu, uint32_t id, uint32_t width,
+                             uint32_t height)
+{
+    struct virtio_gpu_resource_create_2d create = create_2d(id, width, height);
+
+    return command(gpu, &create, sizeof(create));
+}
+
+/* With these entries as the backing */
+static void attach(Gpu *gpu, uint32_t id, const struct virtio_gpu_mem_entry *e,
+                   unsigned int count)
+{
+    struct virtio_gpu_resource_attach_backing head = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING),
+        .resource_id = cpu_to_le32(id),
+        .nr_entries = cpu_to_le32(count),
+    };
+    g_autoptr(GByteArray) request = g_byte_array_new();
+
+    g_byte_array_append(request, (uint8_t *)&head, sizeof(head));
+    g_byte_array_append(request, (uint8_t *)e, count * sizeof(*e));
+    ASSERT_OK(command(gpu, request->data, request->len));
+}
+
+static void transfer(Gpu *gpu, uint32_t id, struct virtio_gpu_rect r,
+                     uint64_t offset)
+{
+    struct virtio_gpu_transfer_to_host_2d request = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
+        .resource_id = cpu_to_le32(id),
+        .r.x = cpu_to_le32(r.x),
+        .r.y = cpu_to_le32(r.y),
+        .r.width = cpu_to_le32(r.width),
+        .r.height = cpu_to_le32(r.height),
+        .offset = cpu_to_le64(offset),
+    };
+
+    ASSERT_OK(command(gpu, &request, sizeof(request)));
+}
+
+/*
+ * A picture of many lines, from a backing of many entries: not all entries are
+ * looked at for each line, which are 5 * 10^11 here.
+ */
+static void test_many_lines(void)
+{
+    enum { LINES = 30 * 1000 * 1000, ENTRIES = 16384 };
+    g_autofree struct virtio_gpu_mem_entry *e =
+        g_new0(struct virtio_gpu_mem_entry, ENTRIES);
+    Gpu *gpu = start();
+    uint64_t page = guest_alloc(&gpu->alloc, PAGE);
+    unsigned long begin;
+
+    for (unsigned int n = 0; n < ENTRIES; n++) {
+        e[n].addr = cpu_to_le64(page + n % PAGE);
+        e[n].length = cpu_to_le32(1);
+    }
+    ASSERT_OK(create_image(gpu, 1, 2, LINES));
+    attach(gpu, 1, e, ENTRIES);
+    alarm(WAIT_US / 1000000);       /* or else the test hangs with QEMU */
+    begin = cpu_time(gpu);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 0, 0, 0, LINES }, 0);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 1, 0, 0, LINES }, 1 << 30);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 1, 0, 1, LINES }, 0);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 1, 0, 1, LINES }, ENTRIES);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 0, 0, 1, LINES }, 1 << 30);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 0, 0, 1, LINES }, UINT64_MAX);
+    transfer(gpu, 1, (struct virtio_gpu_rect) { 0, 0, 2, LINES }, UINT64_MAX);
+    g_test_message("%lu ms", (cpu_time(gpu) - begin) * 10);
+    alarm(0);
+    finish(gpu);
+}
+
+#define WIDTH   40
+#define HEIGHT  24
+#define BYTES   (WIDTH * HEIGHT * 4)
+
+/* Cut into entries of any length, and the lines transferred in parts */
+static void draw_in_pieces(Gpu *gpu, uint32_t id, const uint32_t *pixels,
+                           GRand *rand)
+{
+    g_autoptr(GArray) entries =
+        g_array_new(false, false, sizeof(struct virtio_gpu_mem_entry));
+    unsigned int length, width;
+
+    for (unsigned int at = 0; at < BYTES; at += length) {
+        struct virtio_gpu_mem_entry e;
+
+        length = g_rand_int_range(rand, 1, g_rand_boolean(rand) ? 8 : 400);
+        length = MIN(length, BYTES - at);
+        e = (struct virtio_gpu_mem_entry) {
+            .addr = cpu_to_le64(guest_alloc(&gpu->alloc, PAGE)),
+            .length = cpu_to_le32(length),
+        };
+        qtest_memwrite(gpu->qts, le64_to_cpu(e.addr), (uint8_t *)pixels + at,
+                       length);
+        g_array_append_val(entries, e);
+    }
+    attach(gpu, id, (struct virtio_gpu_mem_entry *)entries->data, entries->len);
+    for (unsigned int x = 0; x < WIDTH; x += width) {
+        unsigned int y = g_rand_int_range(rand, 1, HEIGHT);
+
+        width = MIN(WIDTH - x, g_rand_int_range(rand, 1, 16));
+        transfer(gpu, id, (struct virtio_gpu_rect) { x, 0, width, y }, x * 4);
+        transfer(gpu, id, (struct virtio_gpu_rect) { x, y, width, HEIGHT - y },
+                 (y * WIDTH + x) * 4);
+    }
+    for (unsigned int n = 0; n < entries->len; n++) {
+        guest_free(&gpu->alloc, le64_to_cpu(g_array_index(entries,
+                   struct virtio_gpu_mem_entry, n).addr));
+    }
+}
+
+static void shows(Gpu *gpu, uint32_t id, const uint32_t *pixels)
+{
+    g_autofree char *path = g_strdup_printf("%s/limits-%d.ppm",
+                                            g_get_tmp_dir(), getpid());
+    g_autofree char *data = NULL;
+    struct virtio_gpu_set_scanout set = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT),
+        .resource_id = cpu_to_le32(id),
+        .r.width = cpu_to_le32(WIDTH),
+        .r.height = cpu_to_le32(HEIGHT),
+    };
+    const uint8_t *rgb;
+    gsize size;
+
+    ASSERT_OK(command(gpu, &set, sizeof(set)));
+    qtest_qmp_assert_success(gpu->qts, "{ 'execute': 'screendump', "
+                             "'arguments': { 'filename': %s, 'device': 'gpu', "
+                             "'head': 0 } }", path);
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    unlink(path);
+    g_assert_true(g_str_has_prefix(data, "P6"));
+    g_assert_cmpuint(size, >, WIDTH * HEIGHT * 3);
+    rgb = (uint8_t *)data + size - WIDTH * HEIGHT * 3;
+    for (unsigned int n = 0; n < WIDTH * HEIGHT; n++, rgb += 3) {
+        g_assert_cmphex(rgb[0] << 16 | rgb[1] << 8 | rgb[2], ==,
+                        le32_to_cpu(pixels[n]));
+    }
+}
+
+/*
+ * All pixels get to their places, whatever the entries are, in a memfd and
+ * without one.
+ */
+static void test_pieces(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(g_test_rand_int());
+    uint32_t pixels[WIDTH * HEIGHT];
+    Gpu *gpu = start();
+
+    for (uint32_t id = 1; id <= 300; id++) {
+        ASSERT_OK(create_image(gpu, id, WIDTH, HEIGHT));
+        if (id > 5 && id < 296) {
+            continue;
+        }
+        for (unsigned int n = 0; n < WIDTH * HEIGHT; n++) {
+            pixels[n] = cpu_to_le32(g_rand_int(rand) & 0xffffff);
+        }
+        draw_in_pieces(gpu, id, pixels, rand);
+        shows(gpu, id, pixels);
+    }
+    finish(gpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/virtio-gpu-limits/no-pixels", test_no_pixels);
     qtest_add_func("/virtio-gpu-limits/descriptors", test_descriptors);
-#ifdef CONFIG_LINUX
     qtest_add_func("/virtio-gpu-limits/no-descriptors", test_no_descriptors);
-#endif
     qtest_add_func("/virtio-gpu-limits/resources", test_resources);
+    qtest_add_func("/virtio-gpu-limits/many-lines", test_many_lines);
+    qtest_add_func("/virtio-gpu-limits/pieces", test_pieces);
     return g_test_run();
 }
