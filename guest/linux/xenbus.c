@@ -196,10 +196,11 @@ static void hostmem_backend_leaves(struct xen_hostmem *hm,
 
 /*
  * Says what an instance before us could not: 7.x does not let a device write
- * its state that it takes for one that vanished. It does so if it looks while a
- * driver leaves Initialising; then the next instance finds the state that was
- * entered, and the backend waits for more. If it left nothing mapped, it has
- * told so (R19).
+ * its state that it takes for one that vanished. Whoever is probed in its place
+ * finds the state that it had entered, and a backend that waits for more. If it
+ * left nothing mapped, it has told so (R19). This is no help where Linux does
+ * not probe again, because that state is not Initialising: see the limitations
+ * in docs/system/xen-virtio-gpu.rst.
  */
 static void hostmem_close_for_previous(struct xen_hostmem *hm)
 {
