@@ -28,7 +28,8 @@ struct seq_file;
  * All work on a device runs in that device's ordered workqueue: state changes,
  * requests and teardown. Nothing there runs concurrently, so one lock is
  * enough: &xen_hostmem.lock, which keeps debugfs from seeing a half-made
- * change.
+ * change. xenwatch waits for that workqueue while the state is, or becomes,
+ * Initialising, so no work may wait for xenwatch.
  */
 
 /*
@@ -95,6 +96,7 @@ struct xen_hostmem {
 	struct work_struct start_work;
 	struct work_struct thaw_work;	/* on system_freezable_wq */
 	struct notifier_block reboot_nb;
+	struct xenbus_watch watch;	/* of the backend, if node is not NULL */
 	struct dentry *debugfs;
 
 	bool begun;		/* Initialising was entered */
@@ -173,6 +175,9 @@ void xen_hostmem_show_mappings(struct xen_hostmem *hm, struct seq_file *seq);
 int xen_hostmem_window_find(struct xen_hostmem *hm);
 int xen_hostmem_window_check(struct xen_hostmem_window *window);
 void xen_hostmem_window_put(struct xen_hostmem_window *window);
+
+/* unbind.c: waiting for programs */
+void xen_hostmem_wait_for_users(struct xen_hostmem *hm);
 
 /* noexec.c: no program executes the window */
 bool xen_hostmem_noexec(void);

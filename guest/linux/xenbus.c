@@ -3,13 +3,12 @@
  * xen-hostmem: negotiation, and the life cycle of a device
  *
  * Xenbus callbacks and notifiers only queue work, and wait for it where their
- * caller needs it to be done.
+ * caller needs it to be done, or where xenbus must not look at our state
+ * meanwhile.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/reboot.h>
-#include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <xen/features.h>
@@ -51,11 +50,6 @@
 #define HOSTMEM_WAIT_CLOSING_MS		1000
 #define HOSTMEM_WAIT_CLOSED_MS		5000
 #define HOSTMEM_POLL_MS			10
-#define HOSTMEM_POLL_USERS_MS		100
-
-static bool force_unbind;
-module_param(force_unbind, bool, 0644);
-MODULE_PARM_DESC(force_unbind, "Unbinding does not wait for the programs that use the memory");
 
 /* Polls, because the watch may already be gone. */
 static void hostmem_wait_for_backend(struct xen_hostmem *hm,
@@ -292,6 +286,66 @@ static void hostmem_stop_and_wait(struct xen_hostmem *hm)
 	flush_work(&hm->stop_work);
 }
 
+/*
+ * For xenwatch, which calls us when the backend's state has changed.
+ *
+ * From 7.x on, whenever a node of the device changes, xenwatch looks at the
+ * device's state in xenstore, and later at what xenbus has cached of it. If only
+ * the first is Initialising, it takes the device for another one, removes ours,
+ * and never probes it again. So xenwatch waits here while the driver enters and
+ * leaves that state, and cannot look. Later it must not be kept waiting: all
+ * devices of Xen need it, and to unmap a window takes long.
+ */
+static void hostmem_look_at_backend(struct xen_hostmem *hm)
+{
+	queue_work(hm->wq, &hm->state_work);
+	if (!READ_ONCE(hm->begun) ||
+	    READ_ONCE(hm->dev->state) == XenbusStateInitialising)
+		flush_work(&hm->state_work);
+}
+
+static void hostmem_backend_changed(struct xenbus_device *dev,
+				    enum xenbus_state backend_state)
+{
+	hostmem_look_at_backend(dev_get_drvdata(&dev->dev));
+}
+
+static void hostmem_watched(struct xenbus_watch *watch, const char *path,
+			    const char *token)
+{
+	hostmem_look_at_backend(container_of(watch, struct xen_hostmem, watch));
+}
+
+/*
+ * After a suspend that was cancelled, xenbus calls nobody. A new watch of the
+ * backend's state does: it fires at once, in xenwatch.
+ */
+static int hostmem_watch(struct xen_hostmem *hm)
+{
+	int err;
+
+	hm->watch.node = kasprintf(GFP_KERNEL, "%s/state", hm->dev->otherend);
+	if (!hm->watch.node)
+		return -ENOMEM;
+	hm->watch.callback = hostmem_watched;
+	err = register_xenbus_watch(&hm->watch);
+	if (err) {
+		kfree(hm->watch.node);
+		hm->watch.node = NULL;
+	}
+	return err;
+}
+
+/* Waits for xenwatch, which may wait for the device's workqueue. */
+static void hostmem_unwatch(struct xen_hostmem *hm)
+{
+	if (!hm->watch.node)
+		return;
+	unregister_xenbus_watch(&hm->watch);
+	kfree(hm->watch.node);
+	hm->watch.node = NULL;
+}
+
 /* Runs after a suspend, whether or not it succeeded. */
 static void hostmem_start_work(struct work_struct *work)
 {
@@ -306,7 +360,8 @@ static void hostmem_start_work(struct work_struct *work)
 	 * one, and does not write a state, if only xenstore says Initialising.
 	 */
 	hm->dev->state = hostmem_read_driver_state(hm->dev, hm->dev->nodename);
-	queue_work(hm->wq, &hm->state_work);
+	if (hostmem_watch(hm))
+		queue_work(hm->wq, &hm->state_work);
 }
 
 static void hostmem_thaw_work(struct work_struct *work)
@@ -317,13 +372,6 @@ static void hostmem_thaw_work(struct work_struct *work)
 	queue_work(hm->wq, &hm->start_work);
 }
 
-static void hostmem_backend_changed(struct xenbus_device *dev,
-				    enum xenbus_state backend_state)
-{
-	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
-
-	queue_work(hm->wq, &hm->state_work);
-}
 
 /*
  * The saved image must not contain grants of this host. thaw_work is on a queue
@@ -335,6 +383,7 @@ static int hostmem_suspend(struct xenbus_device *dev)
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
 	hostmem_stop_and_wait(hm);
+	hostmem_unwatch(hm);
 	/*
 	 * Xen refused to unmap a page. Linux only warns about this error and
 	 * suspends anyway; the driver stays stopped.
@@ -420,54 +469,15 @@ static int hostmem_probe(struct xenbus_device *dev,
 	return 0;
 }
 
-static bool hostmem_has_users(struct xen_hostmem *hm)
-{
-	bool users;
-
-	mutex_lock(&hm->lock);
-	users = !RB_EMPTY_ROOT(&hm->mappings);
-	mutex_unlock(&hm->lock);
-	return users && !READ_ONCE(force_unbind) &&
-	       hostmem_read_driver_state(hm->dev, hm->dev->otherend) ==
-	       XenbusStateConnected;
-}
-
-/*
- * What is unmapped now stays usable, but by trapping, where Xen makes two
- * accesses of an atomic instruction: a read and a write. Whatever dom0 changes
- * in between is lost. Among the memory of a Vulkan program is the ring to its
- * renderer, with a word that both change. A lost bit there, and the renderer
- * sleeps for ever while the program waits. So wait until the programs have
- * ended. Requests are served meanwhile. A fatal signal ends the wait.
- *
- * If the device vanishes from xenstore, xenwatch removes it. That is a thread of
- * the kernel, which nobody can kill, and all devices of Xen wait for it: it does
- * not wait for programs.
- */
-static void hostmem_wait_for_users(struct xen_hostmem *hm)
-{
-	if (hm->dev->state != XenbusStateConnected || !hostmem_has_users(hm))
-		return;
-	if (current->flags & PF_KTHREAD) {
-		dev_warn(&hm->dev->dev,
-			 "removed while programs use memory of the GPU: some may have to be started again\n");
-		return;
-	}
-	dev_notice(&hm->dev->dev,
-		   "waiting for the programs that use memory of the GPU to end (see the parameter force_unbind)\n");
-	do {
-		schedule_timeout_killable(msecs_to_jiffies(HOSTMEM_POLL_USERS_MS));
-	} while (!fatal_signal_pending(current) && hostmem_has_users(hm));
-}
-
 static void hostmem_remove(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
-	hostmem_wait_for_users(hm);
+	xen_hostmem_wait_for_users(hm);
 	unregister_reboot_notifier(&hm->reboot_nb);
 	cancel_work_sync(&hm->thaw_work);
 	hostmem_stop_and_wait(hm);
+	hostmem_unwatch(hm);
 	xen_hostmem_debugfs_remove(hm);
 	/*
 	 * If we have not entered Closed, xenbus does it for us. With pages left

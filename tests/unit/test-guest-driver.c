@@ -793,6 +793,52 @@ static void test_previous_left_pages(void)
     machine_stop();
 }
 
+/*
+ * A suspend that was cancelled: xenbus says nothing, and the driver connects
+ * again, in xenwatch (machine.c checks it). Twice, as the first leaves a watch.
+ */
+static void test_suspend_cancelled(void)
+{
+    start_connected();
+    for (int i = 0; i < 2; i++) {
+        g_assert_cmpint(ask(map_of(1, 0, 5)), ==, XEN_HOSTMEM_OK);
+        g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+        g_assert_cmpuint(machine.mapped, ==, 0);
+        g_assert_cmpuint(machine.granted, ==, 0);
+        g_assert_cmpint(machine_state(), ==, XenbusStateClosed);
+        machine_write(MACHINE_BACKEND, "state", "%d", XenbusStateInitWait);
+        shim_thaw();
+        machine_run();
+        machine_connect();
+        backend.posted = backend.read = 0;
+    }
+    machine_stop();
+}
+
+/* Each allocation after it fails once, that of the watch, too. */
+static void test_suspend_without_memory(void)
+{
+    for (unsigned int n = 2; n < 4; n++) {
+        start_connected();
+        g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+        machine_write(MACHINE_BACKEND, "state", "%d", XenbusStateInitWait);
+        machine.fail_allocation = n;
+        shim_thaw();
+        machine_run();
+        machine.fail_allocation = 0;
+        machine_stop();
+    }
+}
+
+/* The device goes while xenwatch has yet to call. */
+static void test_suspend_then_removed(void)
+{
+    start_connected();
+    g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+    shim_thaw();
+    machine_stop();
+}
+
 /* Transactions that conflict for ever */
 static void test_transactions(void)
 {
@@ -976,6 +1022,10 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/memory-in-window", test_memory_in_window);
     g_test_add_func("/guest/live", test_live);
     g_test_add_func("/guest/states", test_states);
+    g_test_add_func("/guest/suspend-cancelled", test_suspend_cancelled);
+    g_test_add_func("/guest/suspend-without-memory",
+                    test_suspend_without_memory);
+    g_test_add_func("/guest/suspend-then-removed", test_suspend_then_removed);
     g_test_add_func("/guest/backend-stays", test_backend_stays);
     g_test_add_func("/guest/asks-while-closing", test_asks_while_closing);
     g_test_add_func("/guest/nodes-vanish", test_nodes_vanish);

@@ -130,10 +130,32 @@ int xenbus_switch_state(struct xenbus_device *dev, enum xenbus_state state)
         g_assert_cmpstr(machine_read(MACHINE_FRONTEND, "unmapped"), ==, "1");
     }
     if (state != dev->state) {
+        /* Otherwise 7.x may take it for another device. */
+        if (state == XenbusStateInitialising ||
+            state == XenbusStateInitialised) {
+            g_assert_true(machine.in_xenwatch);
+        }
         machine_write(dev->nodename, "state", "%d", state);
         dev->state = state;
     }
     return 0;
+}
+
+/* A new watch fires once. */
+int register_xenbus_watch(struct xenbus_watch *watch)
+{
+    g_assert_null(machine.watch);
+    g_assert_cmpstr(watch->node, ==, MACHINE_BACKEND "/state");
+    machine.watch = watch;
+    machine.watch_fires = true;
+    return 0;
+}
+
+void unregister_xenbus_watch(struct xenbus_watch *watch)
+{
+    g_assert_true(machine.watch == watch);
+    machine.watch = NULL;
+    machine.watch_fires = false;
 }
 
 void xenbus_dev_fatal(struct xenbus_device *dev, int err, const char *format,
@@ -480,6 +502,7 @@ void machine_stop(void)
     g_assert_cmpuint(machine.granted, ==, 0);
     g_assert_null(machine.handler);
     g_assert_null(machine.reboot);
+    g_assert_null(machine.watch);
     g_assert_cmpint(machine.gpu->references, ==, 0);
     g_free(machine.gpu);
     g_hash_table_destroy(machine.store);
@@ -491,12 +514,21 @@ void machine_run(void)
     struct xen_hostmem *hm = dev_get_drvdata(&machine.device->dev);
 
     shim_run(hm->wq);
+    while (machine.watch_fires) {
+        machine.watch_fires = false;
+        machine.in_xenwatch = true;
+        machine.watch->callback(machine.watch, machine.watch->node, "");
+        machine.in_xenwatch = false;
+        shim_run(hm->wq);
+    }
 }
 
 void machine_backend(enum xenbus_state state)
 {
     machine_write(MACHINE_BACKEND, "state", "%d", state);
+    machine.in_xenwatch = true;
     shim_driver->otherend_changed(machine.device, state);
+    machine.in_xenwatch = false;
     machine_run();
 }
 

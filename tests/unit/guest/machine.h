@@ -50,6 +50,10 @@ struct machine {
     void *handler_data;
     unsigned int notified, eois;
     int transactions_to_fail;
+
+    bool in_xenwatch;           /* that thread runs, or waits for the driver */
+    struct xenbus_watch *watch; /* of the driver itself */
+    bool watch_fires;
 };
 
 extern struct machine machine;
@@ -70,7 +74,7 @@ void machine_backend(enum xenbus_state state);
 /* Negotiates until both are Connected. */
 void machine_connect(void);
 
-/* Runs whatever the driver has queued. */
+/* Runs whatever the driver has queued, and its own watch. */
 void machine_run(void);
 
 /* The backend signals its event channel. */

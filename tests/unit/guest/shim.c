@@ -24,6 +24,19 @@ void *shim_alloc(size_t bytes)
     return calloc(1, bytes);
 }
 
+char *kasprintf(gfp_t gfp, const char *format, ...)
+{
+    char *text = shim_alloc(256);
+    va_list ap;
+
+    if (text) {
+        va_start(ap, format);
+        g_assert_cmpint(vsnprintf(text, 256, format, ap), <, 256);
+        va_end(ap);
+    }
+    return text;
+}
+
 char *kstrdup(const char *text, gfp_t gfp)
 {
     char *copy = shim_alloc(strlen(text) + 1);

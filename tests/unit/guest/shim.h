@@ -67,6 +67,7 @@ void *shim_alloc(size_t bytes);
 #define kvcalloc                kvmalloc_array
 #define kfree(p)                free((void *)(p))
 #define kvfree(p)               free((void *)(p))
+char *kasprintf(gfp_t gfp, const char *format, ...);
 char *kstrdup(const char *text, gfp_t gfp);
 void *memchr_inv(const void *start, int c, size_t bytes);
 char *strim(char *text);
@@ -286,6 +287,14 @@ struct xenbus_driver {
                              enum xenbus_state state);
 };
 extern struct xenbus_driver *shim_driver;
+
+struct xenbus_watch {
+    const char *node;
+    void (*callback)(struct xenbus_watch *watch, const char *path,
+                     const char *token);
+};
+int register_xenbus_watch(struct xenbus_watch *watch);
+void unregister_xenbus_watch(struct xenbus_watch *watch);
 
 struct xenbus_transaction { unsigned int id; };
 #define XBT_NIL                 ((struct xenbus_transaction) { 0 })
