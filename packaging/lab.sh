@@ -3,7 +3,7 @@
 #
 # lab.sh [CASE...]: install the packages of make deb in the lab's dom0 and in its guest,
 # and use them (tests/lab/dom0/cases/packages.py). Needs make build, too. dom0's disk has
-# what the packages depend on; DKMS compiles the modules in the lab, which takes long on
+# what the packages depend on, and libvirt, which starts a guest; DKMS compiles the modules in the lab, which takes long on
 # an emulated CPU.
 
 . "$(dirname "$0")/common.sh"
@@ -18,7 +18,7 @@ base=$(base_dir dom0)
 touch "$base"
 build_later
 kver=$(ls "$base/lib/modules")
-layer=$("$PACKAGING/layer.sh" dom0 "$(dependencies), linux-headers-$kver") || exit
+layer=$("$PACKAGING/layer.sh" dom0 "$(dependencies), linux-headers-$kver, $LIBVIRT") || exit
 
 key=$layer-$(hash_of "$DEBS"/*.deb "$DEBS/$LATER"/*.deb "$TOP"/tests/lab/image/* \
     "$TOP/tests/lab/initrd.sh" "$PACKAGING/lab-image.sh")

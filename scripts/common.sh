@@ -12,6 +12,8 @@ LOGS=$BUILD/logs
 SUITE=trixie
 NEWEST_SUITE=sid
 NEWEST_LINUX=trixie-backports   # if its kernel is newer
+# For a dom0: the daemon, its driver for Xen, virsh and virt-xml-validate
+LIBVIRT="libvirt-daemon, libvirt-daemon-driver-xen, libvirt-clients"
 XH_START=${XH_START:-$(date +%s)}
 export XH_START
 

@@ -7,8 +7,6 @@
 
 . "$(dirname "$0")/common.sh"
 
-# The daemon, its driver for Xen, virsh and virt-xml-validate
-PACKAGES="libvirt-daemon, libvirt-daemon-driver-xen, libvirt-clients"
 image=$BUILD/lab/image-libvirt
 in_base=$TOP/scripts/in-base.sh
 
@@ -16,7 +14,7 @@ need_root
 [ -e "$BUILD/lab/qemu-system-x86_64" ] || die "the lab has not been built: run make build"
 base=$(base_dir dom0)
 touch "$base"
-layer=$("$TOP/packaging/layer.sh" dom0 "$PACKAGES") || exit
+layer=$("$TOP/packaging/layer.sh" dom0 "$LIBVIRT") || exit
 
 key=$layer-$(hash_of "$TOP"/tests/lab/image/* "$TOP/tests/lab/initrd.sh" \
     "$TOP/packaging/lab-image.sh")

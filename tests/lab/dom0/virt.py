@@ -69,7 +69,8 @@ def set_text(parent, path, text):
 class VirtGuest(XlGuest):
     """The example, with what the lab's guests need: a kernel in place of the disk."""
 
-    def __init__(self, memory=768, cmdline="", args=(), name="guest", change=None):
+    def __init__(self, memory=768, cmdline="", args=(), name="guest", change=None,
+                 device_model=DEVICE_MODEL):
         """args: more arguments of QEMU. change: a function that gets the domain."""
         Guest.__init__(self, name, gpu="", display="", traces="", args=())
         args = ("-qmp", f"unix:{self.qmp_socket},server=on,wait=off", "-D", self.trace,
@@ -88,6 +89,7 @@ class VirtGuest(XlGuest):
         set_text(system, "initrd", f"{RUN}/initrd.gz")
         set_text(system, "cmdline", f"console=hvc0 mitigations=off loglevel=6 {cmdline}")
         devices = domain.find("devices")
+        set_text(devices, "emulator", device_model)
         for kind in "disk", "interface":
             devices.remove(devices.find(kind))
         for arg in args:

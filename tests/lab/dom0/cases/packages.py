@@ -16,6 +16,7 @@ from desktop import vkcube_in_weston
 from dom0 import sh
 from guest import SYSTEM
 from lab import CONNECTED, FRONTEND, case, load_driver, unload_driver
+from virt import VirtGuest, start_daemon
 
 DEBS = "/packages"
 LATER = DEBS + "/later"
@@ -113,11 +114,13 @@ def packages_dom0(lab):
 
 
 def packaged_guest(lab):
-    """A guest of the packaged device model; its system can be written to, and has a udev."""
+    """A guest that libvirt starts, with the packaged device model; its system can be written
+    to, and has a udev."""
     lab.require(os.path.exists(DEVICE_MODEL) and dom0.have_module(),
                 "dom0's packages are not installed: run packages-dom0, too")
-    guest = lab.unborn_guest(device_model=DEVICE_MODEL, memory=1792, **SYSTEM)
-    guest.create()
+    lab.drop_guest()
+    start_daemon()
+    guest = VirtGuest(device_model=DEVICE_MODEL, memory=1792, **SYSTEM).create()
     lab.alive()
     guest.run(f"cat >/bin/installed <<'END'\n{INSTALLED}END\nchmod 755 /bin/installed")
     guest.run(WRITABLE, 120)
@@ -184,19 +187,21 @@ def remove_in_guest(lab, guest):
 
 @case("packages-guest", limit=3 * COMPILE, boots=("packages",), slow=True)
 def packages_guest(lab):
-    """The guest's packages install; udev loads the module that DKMS compiled, and makes the
-    window write-back. Words are the same on both sides, vkcube draws, nothing is trapped.
+    """In a guest that libvirt starts, the packages install; udev loads the module that DKMS
+    compiled, and makes the window write-back. Words are the same on both sides, vkcube draws, nothing is trapped.
     The same module goes on working through an upgrade, remove and purge."""
     guest = packaged_guest(lab)
-    install_in_guest(lab, guest)
-    same_words(lab, guest, 301)
-    checks_find_nothing(lab, guest)
-    before = emulated(guest)
-    vkcube_in_weston(guest, FRAMES)
-    nothing_trapped(lab, guest, before)
-    upgrade_in_guest(lab, guest)
-    remove_in_guest(lab, guest)
-    guest.destroy()
+    try:
+        install_in_guest(lab, guest)
+        same_words(lab, guest, 301)
+        checks_find_nothing(lab, guest)
+        before = emulated(guest)
+        vkcube_in_weston(guest, FRAMES)
+        nothing_trapped(lab, guest, before)
+        upgrade_in_guest(lab, guest)
+        remove_in_guest(lab, guest)
+    finally:
+        guest.destroy()
 
 
 @case("packages-upgraded", limit=COMPILE + 900, boots=("packages",), slow=True)
