@@ -1,31 +1,166 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU with virgl: what stays when the guest resets the device
+ * Virtio GPU with virgl: what stays when the guest resets the device, and what
+ * becomes of a blob of guest memory
  *
- * The renderer and the transport are this file's.
+ * The renderer, the queue and the transport are this file's. Nothing is shown:
+ * whatever would do so is in test-gpu-virgl-stubs.c, and ends the test.
  */
 
 #include "qemu/osdep.h"
 #include "hw/display/virtio-gpu-render-server.h"
 #include "hw/display/virtio-gpu-virgl-log.h"
 #include "hw/virtio/virtio-gpu.h"
+#include "hw/virtio/virtio-gpu-blob-quota.h"
+#include "hw/virtio/virtio-gpu-xen.h"
 #include "qemu/module.h"
 #include "ui/egl-helpers.h"
 
 #include <virglrenderer.h>
 
 #define RESETS  3
+#define BLOB    7
+#define WIDTH   64
+#define HEIGHT  32
+#define STRIDE  (WIDTH * 4)
+
+typedef struct virtio_gpu_simple_resource Resource;
 
 EGLDisplay *qemu_egl_display;
 bool qemu_egl_angle_d3d;
 
 static unsigned inits, bhs;
 
+static struct {
+    const struct iovec *iov;    /* the renderer's */
+    unsigned backings;          /* that are mapped */
+    uint32_t answer;
+    unsigned answers;
+} t;
+
+/* virglrenderer, as 1.1 and 1.3 are about a blob of guest memory */
+
 int virgl_renderer_init(void *cookie, int flags,
                         struct virgl_renderer_callbacks *cb)
 {
     inits++;
     return 0;
+}
+
+void virgl_renderer_force_ctx_0(void)
+{
+}
+
+int virgl_renderer_resource_create_blob(
+    const struct virgl_renderer_resource_create_blob_args *args)
+{
+    g_assert_cmphex(args->blob_mem, ==, VIRGL_RENDERER_BLOB_MEM_GUEST);
+    g_assert_cmpuint(args->num_iovs, ==, 1);
+    t.iov = args->iovecs;
+    return 0;
+}
+
+/* There is no descriptor, and nothing to export; the rest is left as it is. */
+int virgl_renderer_resource_get_info(int res_handle,
+                                     struct virgl_renderer_resource_info *info)
+{
+    info->handle = res_handle;
+    info->fd = -1;
+    return 0;
+}
+
+void virgl_renderer_resource_detach_iov(int res_handle, struct iovec **iov,
+                                        int *num_iovs)
+{
+    *iov = (struct iovec *)t.iov;
+    *num_iovs = t.iov ? 1 : 0;
+    t.iov = NULL;
+}
+
+void virgl_renderer_resource_unref(uint32_t res_handle)
+{
+    g_assert_cmpuint(res_handle, ==, BLOB);
+    g_assert_null(t.iov);
+}
+
+/* The rest of the device */
+
+int virtio_gpu_create_mapping_iov(VirtIOGPU *g, uint32_t nr_entries,
+                                  uint32_t offset,
+                                  struct virtio_gpu_ctrl_command *cmd,
+                                  uint64_t **addr, struct iovec **iov,
+                                  uint32_t *niov)
+{
+    *iov = g_new0(struct iovec, 1);
+    *niov = 1;
+    t.backings++;
+    return 0;
+}
+
+void virtio_gpu_cleanup_mapping_iov(VirtIOGPU *g, struct iovec *iov,
+                                    uint32_t count)
+{
+    g_free(iov);
+    t.backings--;
+}
+
+Resource *virtio_gpu_find_resource(VirtIOGPU *g, uint32_t resource_id)
+{
+    Resource *res;
+
+    QTAILQ_FOREACH(res, &g->reslist, next) {
+        if (res->resource_id == resource_id) {
+            return res;
+        }
+    }
+    return NULL;
+}
+
+void virtio_gpu_index_resource(VirtIOGPU *g, Resource *res)
+{
+}
+
+void virtio_gpu_remove_resource(VirtIOGPU *g, Resource *res)
+{
+    QTAILQ_REMOVE(&g->reslist, res, next);
+}
+
+bool virtio_gpu_refuse_resource(VirtIOGPU *g,
+                                struct virtio_gpu_ctrl_command *cmd)
+{
+    return false;
+}
+
+bool virtio_gpu_blob_quota_admit(
+    VirtIOGPUBlobQuota *quota, struct virtio_gpu_resource_create_blob *blob)
+{
+    return true;
+}
+
+void virtio_gpu_blob_quota_add(
+    VirtIOGPUBlobQuota *quota,
+    const struct virtio_gpu_resource_create_blob *blob)
+{
+}
+
+void virtio_gpu_blob_quota_remove(VirtIOGPUBlobQuota *quota,
+                                  uint32_t resource_id)
+{
+}
+
+VirtIOGPUXenResult
+virtio_gpu_xen_unmap_blob(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
+                          Resource *res)
+{
+    return VIRTIO_GPU_XEN_NOT_OURS;
+}
+
+void virtio_gpu_ctrl_response_nodata(VirtIOGPU *g,
+                                     struct virtio_gpu_ctrl_command *cmd,
+                                     enum virtio_gpu_ctrl_type type)
+{
+    t.answer = type;
+    t.answers++;
 }
 
 void virtio_gpu_virgl_limit_log(void)
@@ -52,8 +187,22 @@ static const TypeInfo types[] = {
         .abstract = true,
     },
     {
-        .name = TYPE_VIRTIO_GPU_GL,
+        .name = TYPE_VIRTIO_GPU_BASE,
         .parent = TYPE_DEVICE,
+        .instance_size = sizeof(VirtIOGPUBase),
+        .class_size = sizeof(VirtIOGPUBaseClass),
+        .abstract = true,
+    },
+    {
+        .name = TYPE_VIRTIO_GPU,
+        .parent = TYPE_VIRTIO_GPU_BASE,
+        .instance_size = sizeof(VirtIOGPU),
+        .class_size = sizeof(VirtIOGPUClass),
+        .abstract = true,
+    },
+    {
+        .name = TYPE_VIRTIO_GPU_GL,
+        .parent = TYPE_VIRTIO_GPU,
         .instance_size = sizeof(VirtIOGPUGL),
     },
 };
@@ -82,6 +231,102 @@ static void test_reset(void)
     object_unref(OBJECT(gl));
 }
 
+/* Has the device answer a request. */
+static uint32_t command(VirtIOGPU *g, void *request, size_t bytes)
+{
+    struct iovec out = { .iov_base = request, .iov_len = bytes };
+    struct virtio_gpu_ctrl_command cmd = {
+        .elem = { .out_sg = &out, .out_num = 1 },
+    };
+
+    t.answers = 0;
+    virtio_gpu_virgl_process_cmd(g, &cmd);
+    g_assert_cmpuint(t.answers, ==, 1);
+    return t.answer;
+}
+
+static uint32_t create_guest_blob(VirtIOGPU *g)
+{
+    struct virtio_gpu_resource_create_blob create = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB),
+        .resource_id = cpu_to_le32(BLOB),
+        .blob_mem = cpu_to_le32(VIRTIO_GPU_BLOB_MEM_GUEST),
+        .blob_flags = cpu_to_le32(VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE),
+        .size = cpu_to_le64(HEIGHT * STRIDE),
+    };
+
+    return command(g, &create, sizeof(create));
+}
+
+static struct virtio_gpu_rect whole(void)
+{
+    return (struct virtio_gpu_rect) {
+        .width = cpu_to_le32(WIDTH),
+        .height = cpu_to_le32(HEIGHT),
+    };
+}
+
+static uint32_t show_blob(VirtIOGPU *g)
+{
+    struct virtio_gpu_set_scanout_blob show = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB),
+        .r = whole(),
+        .resource_id = cpu_to_le32(BLOB),
+        .width = cpu_to_le32(WIDTH),
+        .height = cpu_to_le32(HEIGHT),
+        .format = cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM),
+        .strides[0] = cpu_to_le32(STRIDE),
+    };
+
+    return command(g, &show, sizeof(show));
+}
+
+static uint32_t flush(VirtIOGPU *g)
+{
+    struct virtio_gpu_resource_flush flush = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
+        .r = whole(),
+        .resource_id = cpu_to_le32(BLOB),
+    };
+
+    return command(g, &flush, sizeof(flush));
+}
+
+static uint32_t unref(VirtIOGPU *g)
+{
+    struct virtio_gpu_resource_unref unref = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_UNREF),
+        .resource_id = cpu_to_le32(BLOB),
+    };
+
+    return command(g, &unref, sizeof(unref));
+}
+
+/* G13: a blob of guest memory is not shown, and what was shown stays. */
+static void test_guest_blob(void)
+{
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(object_new(TYPE_VIRTIO_GPU_GL));
+    VirtIOGPU *g = &gl->parent_obj;
+    struct virtio_gpu_scanout *scanout = &g->parent_obj.scanout[0];
+    const uint32_t image = BLOB + 1;
+
+    QTAILQ_INIT(&g->reslist);
+    g->parent_obj.conf.max_outputs = 1;
+    g->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED;
+    scanout->con = (QemuConsole *)&t;           /* nobody looks into it */
+    scanout->resource_id = image;
+
+    g_assert_cmphex(create_guest_blob(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
+    g_assert_cmpuint(t.backings, ==, 1);
+    g_assert_cmphex(show_blob(g), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
+    g_assert_cmpuint(scanout->resource_id, ==, image);
+    g_assert_cmphex(flush(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
+    g_assert_cmphex(unref(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
+    g_assert_cmpuint(t.backings, ==, 0);
+    g_assert_true(QTAILQ_EMPTY(&g->reslist));
+    object_unref(OBJECT(gl));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -90,5 +335,6 @@ int main(int argc, char **argv)
         type_register_static(&types[n]);
     }
     g_test_add_func("/gpu-virgl/reset", test_reset);
+    g_test_add_func("/gpu-virgl/guest-blob", test_guest_blob);
     return g_test_run();
 }
