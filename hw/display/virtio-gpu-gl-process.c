@@ -7,8 +7,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/bswap.h"
-#include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "hw/virtio/virtio-gpu.h"
@@ -52,11 +50,7 @@ static void take_a_rest(VirtIOGPU *g)
 void virtio_gpu_gl_process_cmd(VirtIOGPU *g,
                                struct virtio_gpu_ctrl_command *cmd)
 {
-    struct virtio_gpu_ctrl_hdr hdr = { 0 };
-
-    iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, 0, &hdr, sizeof(hdr));
-    virtio_gpu_render_watch_begin(le32_to_cpu(hdr.type),
-                                  le32_to_cpu(hdr.ctx_id));
+    virtio_gpu_render_watch_begin();
     virtio_gpu_virgl_process_cmd(g, cmd);
     if (virtio_gpu_render_watch_end()) {
         take_a_rest(g);

@@ -27,7 +27,11 @@ void virtio_gpu_render_watch_stop(void)
 {
 }
 
-void virtio_gpu_render_watch_begin(uint32_t type, uint32_t ctx_id)
+void virtio_gpu_render_watch_begin(void)
+{
+}
+
+void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id)
 {
 }
 

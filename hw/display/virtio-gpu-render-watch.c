@@ -98,9 +98,14 @@ void virtio_gpu_render_watch_stop(void)
     virtio_gpu_watchdog_stop(&dog);
 }
 
-void virtio_gpu_render_watch_begin(uint32_t type, uint32_t ctx_id)
+void virtio_gpu_render_watch_begin(void)
 {
-    virtio_gpu_watchdog_begin(&dog, type, ctx_id);
+    virtio_gpu_watchdog_begin(&dog, 0, 0);
+}
+
+void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id)
+{
+    virtio_gpu_watchdog_label(&dog, type, ctx_id);
 }
 
 bool virtio_gpu_render_watch_end(void)

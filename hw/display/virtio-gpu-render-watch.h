@@ -28,9 +28,22 @@ void virtio_gpu_render_watch_stop(void);
 
 /**
  * virtio_gpu_render_watch_begin: a command is processed
- * @type: VIRTIO_GPU_CMD_…; its fence is a part of it
+ *
+ * Its fence is a part of it.
  */
-void virtio_gpu_render_watch_begin(uint32_t type, uint32_t ctx_id);
+void virtio_gpu_render_watch_begin(void);
+
+/**
+ * virtio_gpu_render_watch_label: say what the command is about to wait for
+ * @type: VIRTIO_GPU_CMD_…, as it was told apart
+ * @ctx_id: the one that virglrenderer is called with
+ *
+ * A guest can change a command while it is read, and some are read twice.  So
+ * both come from the copies that the command works with.  Whoever waits for an
+ * answer has to say this.  What only sends need not: a socket that has no room
+ * shows who is waited for.
+ */
+void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id);
 
 /**
  * virtio_gpu_render_watch_end: the command is processed

@@ -141,6 +141,12 @@ void virtio_gpu_watchdog_begin(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b)
     }
 }
 
+void virtio_gpu_watchdog_label(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b)
+{
+    qatomic_set(&dog->a, a);
+    qatomic_set(&dog->b, b);
+}
+
 bool virtio_gpu_watchdog_end(VirtIOGPUWatchdog *dog)
 {
     unsigned call = dog->calls;

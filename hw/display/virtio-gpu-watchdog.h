@@ -17,7 +17,7 @@
 
 /**
  * VirtIOGPUStuck: a call is stuck
- * @a, @b: what virtio_gpu_watchdog_begin() was given
+ * @a, @b: the call's label
  * @ticks: for how long, so far
  * @attempt: 0; then 1, if it is still stuck some ticks later
  *
@@ -62,11 +62,16 @@ void virtio_gpu_watchdog_stop(VirtIOGPUWatchdog *dog);
 
 /**
  * virtio_gpu_watchdog_begin: a call begins
- * @a, @b: told to @dog->stuck
+ * @a, @b: its label, told to @dog->stuck
  *
  * Calls do not nest.  Nothing happens if @dog was not started.
  */
 void virtio_gpu_watchdog_begin(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b);
+
+/**
+ * virtio_gpu_watchdog_label: change the label of the call that has begun
+ */
+void virtio_gpu_watchdog_label(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b);
 
 /**
  * virtio_gpu_watchdog_end: the call has ended

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU with virgl: what stays when the guest resets the device, and what
- * becomes of a blob of guest memory
+ * Virtio GPU with virgl: what stays when the guest resets the device, what
+ * becomes of a blob of guest memory, and which copy of a command tells what the
+ * command may wait for
  *
  * The renderer, the queue and the transport are this file's. Nothing is shown:
  * whatever would do so is in test-gpu-virgl-stubs.c, and ends the test.
  */
 
 #include "qemu/osdep.h"
+#include "hw/display/virtio-gpu-render-contexts.h"
 #include "hw/display/virtio-gpu-render-server.h"
+#include "hw/display/virtio-gpu-render-watch.h"
 #include "hw/display/virtio-gpu-virgl-log.h"
 #include "hw/virtio/virtio-gpu.h"
 #include "hw/virtio/virtio-gpu-blob-quota.h"
@@ -24,6 +27,9 @@
 #define HEIGHT  32
 #define STRIDE  (WIDTH * 4)
 
+#define OTHER_CTX   9           /* of the header, when it is read first */
+#define VULKAN_CTX  1
+
 typedef struct virtio_gpu_simple_resource Resource;
 
 EGLDisplay *qemu_egl_display;
@@ -38,6 +44,20 @@ static struct {
     unsigned answers;
 } t;
 
+/* A command that the guest changes */
+static union {
+    struct virtio_gpu_ctrl_hdr hdr;
+    struct virtio_gpu_cmd_submit submit;
+    struct virtio_gpu_resource_create_blob blob;
+    struct virtio_gpu_ctx_destroy destroy;
+} guest_memory;
+
+static struct {
+    uint32_t type, ctx_id;
+} label;
+
+static unsigned called;         /* virglrenderer, with a context */
+
 /* virglrenderer, as 1.1 and 1.3 are about a blob of guest memory */
 
 int virgl_renderer_init(void *cookie, int flags,
@@ -47,14 +67,37 @@ int virgl_renderer_init(void *cookie, int flags,
     return 0;
 }
 
+/* Between the two copies of a command */
 void virgl_renderer_force_ctx_0(void)
 {
+    guest_memory.hdr.type = VIRTIO_GPU_CMD_GET_EDID;
+    guest_memory.hdr.ctx_id = VULKAN_CTX;
+}
+
+static void called_with(uint32_t ctx_id)
+{
+    called++;
+    g_assert_cmpuint(label.ctx_id, ==, ctx_id);
+}
+
+int virgl_renderer_submit_cmd(void *buffer, int ctx_id, int ndw)
+{
+    called_with(ctx_id);
+    return 0;
+}
+
+void virgl_renderer_context_destroy(uint32_t ctx_id)
+{
+    called_with(ctx_id);
 }
 
 int virgl_renderer_resource_create_blob(
     const struct virgl_renderer_resource_create_blob_args *args)
 {
-    g_assert_cmphex(args->blob_mem, ==, VIRGL_RENDERER_BLOB_MEM_GUEST);
+    called_with(args->ctx_id);
+    if (args->blob_mem != VIRGL_RENDERER_BLOB_MEM_GUEST) {
+        return -EINVAL;
+    }
     g_assert_cmpuint(args->num_iovs, ==, 1);
     t.iov = args->iovecs;
     return 0;
@@ -95,6 +138,10 @@ int virtio_gpu_create_mapping_iov(VirtIOGPU *g, uint32_t nr_entries,
     *niov = 1;
     t.backings++;
     return 0;
+}
+
+void virtio_gpu_cleanup_mapping(VirtIOGPU *g, Resource *res)
+{
 }
 
 void virtio_gpu_cleanup_mapping_iov(VirtIOGPU *g, struct iovec *iov,
@@ -159,11 +206,22 @@ void virtio_gpu_ctrl_response_nodata(VirtIOGPU *g,
                                      struct virtio_gpu_ctrl_command *cmd,
                                      enum virtio_gpu_ctrl_type type)
 {
+    cmd->finished = true;
     t.answer = type;
     t.answers++;
 }
 
 void virtio_gpu_virgl_limit_log(void)
+{
+}
+
+void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id)
+{
+    label.type = type;
+    label.ctx_id = ctx_id;
+}
+
+void virtio_gpu_render_contexts_remove(uint32_t ctx_id)
 {
 }
 
@@ -327,6 +385,43 @@ static void test_guest_blob(void)
     object_unref(OBJECT(gl));
 }
 
+/*
+ * What waits for the render server to answer is labelled by the same copy of
+ * the command that virglrenderer's context is from.
+ */
+static void test_label(void)
+{
+    static const struct {
+        uint32_t type;
+        size_t size;
+    } cases[] = {
+        { VIRTIO_GPU_CMD_SUBMIT_3D, sizeof(guest_memory.submit) },
+        { VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(guest_memory.blob) },
+        { VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(guest_memory.destroy) },
+    };
+    VirtIOGPUGL *gl = VIRTIO_GPU_GL(object_new(TYPE_VIRTIO_GPU_GL));
+    VirtIOGPU *g = &gl->parent_obj;
+
+    g->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED;
+    QTAILQ_INIT(&g->reslist);
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        memset(&guest_memory, 0, sizeof(guest_memory));
+        memset(&label, 0, sizeof(label));
+        called = 0;
+        guest_memory.hdr.type = cases[n].type;
+        guest_memory.hdr.ctx_id = OTHER_CTX;
+        if (cases[n].type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
+            guest_memory.blob.resource_id = BLOB;
+            guest_memory.blob.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D;
+        }
+        command(g, &guest_memory, cases[n].size);
+        g_assert_cmpuint(called, ==, 1);
+        g_assert_cmphex(label.type, ==, cases[n].type);
+        g_assert_cmpuint(label.ctx_id, ==, VULKAN_CTX);
+    }
+    object_unref(OBJECT(gl));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -336,5 +431,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/gpu-virgl/reset", test_reset);
     g_test_add_func("/gpu-virgl/guest-blob", test_guest_blob);
+    g_test_add_func("/gpu-virgl/label", test_label);
     return g_test_run();
 }

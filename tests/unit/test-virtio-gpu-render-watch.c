@@ -83,6 +83,13 @@ static void stop(void)
     g_string_free(server.messages, true);
 }
 
+/* A command is processed up to its call of virglrenderer. */
+static void begin(uint32_t type, uint32_t ctx_id)
+{
+    virtio_gpu_render_watch_begin();
+    virtio_gpu_render_watch_label(type, ctx_id);
+}
+
 /* The watch's thread has said, and done, all that it wants to. */
 static bool end_watched(void)
 {
@@ -173,7 +180,7 @@ static void test_no_answer(void)
     first = create(1);
     second = create(2);
     third = create(3);
-    virtio_gpu_render_watch_begin(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 2);
+    begin(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 2);
     g_assert_cmpint(send_all(second, 1), ==, 0);
     g_assert_cmpint(recv(second, &byte, 1, 0), ==, 0);
     g_assert_true(end_watched());
@@ -198,7 +205,7 @@ static void test_no_room(void)
     start();
     first = create(1);
     second = create(2);
-    virtio_gpu_render_watch_begin(VIRTIO_GPU_CMD_SUBMIT_3D, 1);
+    begin(VIRTIO_GPU_CMD_SUBMIT_3D, 1);
     g_assert_cmpint(send_all(first, UINT_MAX), ==, EPIPE);
     g_assert_true(end_watched());
     g_assert_true(is_alive(second));
@@ -217,12 +224,32 @@ static void test_some_no_room(void)
     first = create(1);
     second = create(2);
     g_assert_true(is_alive(first));
-    virtio_gpu_render_watch_begin(VIRTIO_GPU_CMD_RESOURCE_UNREF, 0);
+    begin(VIRTIO_GPU_CMD_RESOURCE_UNREF, 0);
     g_assert_cmpint(send_all(second, UINT_MAX), ==, EPIPE);
     g_assert_true(end_watched());
     g_assert_true(is_alive(first));
     g_assert_cmpuint(server.killed, ==, 0);
     g_assert_nonnull(strstr(server.messages->str, "1 Vulkan contexts"));
+    close(first);
+    close(second);
+    stop();
+}
+
+/* A command is of another context than its header said at first. */
+static void test_label(void)
+{
+    int first, second;
+    char byte;
+
+    start();
+    first = create(1);
+    second = create(2);
+    begin(VIRTIO_GPU_CMD_SUBMIT_3D, 9);
+    virtio_gpu_render_watch_label(VIRTIO_GPU_CMD_SUBMIT_3D, 2);
+    g_assert_cmpint(recv(second, &byte, 1, 0), ==, 0);
+    g_assert_true(end_watched());
+    g_assert_true(is_alive(first));
+    g_assert_cmpuint(server.killed, ==, 0);
     close(first);
     close(second);
     stop();
@@ -234,7 +261,7 @@ static void test_server(void)
     char byte;
 
     start();
-    virtio_gpu_render_watch_begin(VIRTIO_GPU_CMD_CTX_CREATE, 1);
+    begin(VIRTIO_GPU_CMD_CTX_CREATE, 1);
     g_assert_cmpint(send(server.fd, "h", 1, 0), ==, 1);
     g_assert_cmpint(recv(server.fd, &byte, 1, 0), ==, 0);
     end_watched();
@@ -249,7 +276,7 @@ static void test_other(void)
 
     start();
     fd = create(1);
-    virtio_gpu_render_watch_begin(VIRTIO_GPU_CMD_SUBMIT_3D, 9);
+    begin(VIRTIO_GPU_CMD_SUBMIT_3D, 9);
     g_usleep((LIMIT + 9) * G_USEC_PER_SEC);
     g_assert_true(end_watched());
     g_assert_true(is_alive(fd));
@@ -312,6 +339,7 @@ int main(int argc, char **argv)
     g_test_add_func("/render-watch/no-answer", test_no_answer);
     g_test_add_func("/render-watch/no-room", test_no_room);
     g_test_add_func("/render-watch/some-no-room", test_some_no_room);
+    g_test_add_func("/render-watch/label", test_label);
     g_test_add_func("/render-watch/server", test_server);
     g_test_add_func("/render-watch/other", test_other);
     g_test_add_func("/render-watch/reused", test_reused);
