@@ -6,8 +6,7 @@
 #include "qemu/osdep.h"
 #include "virtio-gpu-render-contexts.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 /* Where to look for a new socket, which gets the lowest number that is free */
@@ -132,15 +131,15 @@ RenderCut virtio_gpu_render_contexts_cut(uint32_t ctx_id)
     return result;
 }
 
-/* A sender waits if, and only if, what was not received fills the buffer. */
+/*
+ * A sender begins to wait when the buffer is full, and goes on waiting while
+ * the worker receives a part of it: Linux wakes it when it also wakes poll().
+ */
 static bool is_full(int fd)
 {
-    int queued = 0, room = 0;
-    socklen_t size = sizeof(room);
+    struct pollfd room = { .fd = fd, .events = POLLOUT };
 
-    return !ioctl(fd, SIOCOUTQ, &queued) &&
-           !getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) &&
-           queued >= room;
+    return poll(&room, 1, 0) == 0;
 }
 
 unsigned virtio_gpu_render_contexts_cut_full(void)

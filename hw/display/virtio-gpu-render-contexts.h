@@ -38,8 +38,8 @@ void virtio_gpu_render_contexts_clear(void);
 RenderCut virtio_gpu_render_contexts_cut(uint32_t ctx_id);
 
 /**
- * virtio_gpu_render_contexts_cut_full: shut those sockets down that have no
- * room for another message; from any thread
+ * virtio_gpu_render_contexts_cut_full: shut those sockets down that whoever
+ * sends a message may be waiting for; from any thread
  *
  * Returns how many these are.
  */

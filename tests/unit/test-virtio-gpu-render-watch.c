@@ -26,9 +26,21 @@ static struct {
     GString *messages;
 } server;
 
-/* The render server: each message is answered by one end of a new socket. */
+/* A worker that receives a few messages, and then no more */
+static void receive_some(int fd)
+{
+    char buf[1024];
+
+    g_usleep(G_USEC_PER_SEC / 2);
+    for (int i = 0; i < 30; i++) {
+        recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+    }
+}
+
+/* The render server: it answers by one end of a new socket. */
 static void serve(int fd)
 {
+    int worker = -1;
     char byte;
 
     while (recv(fd, &byte, 1, 0) == 1) {
@@ -41,6 +53,10 @@ static void serve(int fd)
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
         int fds[2];
 
+        if (byte == 'r') {
+            receive_some(worker);
+            continue;
+        }
         if (byte == 'h' || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds)) {
             pause();
         }
@@ -52,6 +68,7 @@ static void serve(int fd)
             break;
         }
         close(fds[0]);
+        worker = fds[1];
     }
     _exit(0);
 }
@@ -235,6 +252,25 @@ static void test_some_no_room(void)
     stop();
 }
 
+/* Linux does not wake a sender when there is only some room. */
+static void test_some_room(void)
+{
+    int first, second;
+
+    start();
+    first = create(1);
+    second = create(2);
+    g_assert_cmpint(send(server.fd, "r", 1, 0), ==, 1);
+    begin(VIRTIO_GPU_CMD_RESOURCE_UNREF, 0);
+    g_assert_cmpint(send_all(second, UINT_MAX), ==, EPIPE);
+    g_assert_true(end_watched());
+    g_assert_true(is_alive(first));
+    g_assert_cmpuint(server.killed, ==, 0);
+    close(first);
+    close(second);
+    stop();
+}
+
 /* A command is of another context than its header said at first. */
 static void test_label(void)
 {
@@ -339,6 +375,7 @@ int main(int argc, char **argv)
     g_test_add_func("/render-watch/no-answer", test_no_answer);
     g_test_add_func("/render-watch/no-room", test_no_room);
     g_test_add_func("/render-watch/some-no-room", test_some_no_room);
+    g_test_add_func("/render-watch/some-room", test_some_room);
     g_test_add_func("/render-watch/label", test_label);
     g_test_add_func("/render-watch/server", test_server);
     g_test_add_func("/render-watch/other", test_other);
