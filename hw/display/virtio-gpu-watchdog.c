@@ -8,8 +8,9 @@
 #include "qemu/thread.h"
 #include "virtio-gpu-watchdog.h"
 
-/* Until the next attempt at the same call */
+/* Until the same call is looked at again */
 #define AGAIN_TICKS     5
+#define ATTEMPTS        2
 /*
  * Who makes a call stuck can do so again at once.  Each time halves the limit,
  * down to this, and is forgotten after a while, so that the calls of others
@@ -32,7 +33,7 @@ static unsigned limit_now(VirtIOGPUWatchdog *dog)
     return MAX(dog->limit >> dog->strikes, MIN(dog->limit, LEAST_LIMIT));
 }
 
-/* Returns whether there is to be another attempt. */
+/* Returns whether something was done about the call. */
 static bool act(VirtIOGPUWatchdog *dog, unsigned call, unsigned ticks,
                 unsigned attempt)
 {
@@ -47,7 +48,7 @@ static bool act(VirtIOGPUWatchdog *dog, unsigned call, unsigned ticks,
         dog->strikes = MIN(dog->strikes + 1, MOST_STRIKES);
         dog->struck_us = g_get_monotonic_time();
     }
-    return !attempt;
+    return true;
 }
 
 /* Sleep until there is another call, unless there is one already. */
@@ -87,8 +88,8 @@ static void *watch(void *opaque)
             qatomic_set(&dog->slow, calls);
             ticks++;
             if (due && ticks >= due) {
-                due = act(dog, calls, ticks, attempt++) ?
-                      ticks + AGAIN_TICKS : 0;
+                attempt += act(dog, calls, ticks, attempt);
+                due = attempt < ATTEMPTS ? ticks + AGAIN_TICKS : 0;
             }
         }
     }
@@ -141,6 +142,7 @@ void virtio_gpu_watchdog_begin(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b)
     }
 }
 
+/* The thread may see one of the two; it looks again. */
 void virtio_gpu_watchdog_label(VirtIOGPUWatchdog *dog, uint32_t a, uint32_t b)
 {
     qatomic_set(&dog->a, a);

@@ -19,10 +19,11 @@
  * VirtIOGPUStuck: a call is stuck
  * @a, @b: the call's label
  * @ticks: for how long, so far
- * @attempt: 0; then 1, if it is still stuck some ticks later
+ * @attempt: 0; then 1, if something was done and it is still stuck
  *
- * Runs in the watchdog's thread.  Returns whether something was done about it;
- * if not, there is no further attempt.
+ * Runs in the watchdog's thread.  Returns whether something was done about it.
+ * If not, it is asked again some ticks later: what the call waits for, and its
+ * label, can change.
  */
 typedef bool VirtIOGPUStuck(uint32_t a, uint32_t b, unsigned ticks,
                             unsigned attempt);

@@ -291,6 +291,24 @@ static void test_label(void)
     stop();
 }
 
+/* OpenGL takes long, and then the same command waits for a worker. */
+static void test_late(void)
+{
+    int fd;
+
+    start();
+    fd = create(1);
+    begin(VIRTIO_GPU_CMD_RESOURCE_UNREF, 0);
+    g_usleep((LIMIT + 3) * G_USEC_PER_SEC);
+    g_assert_true(is_alive(fd));
+    g_assert_cmpint(send_all(fd, UINT_MAX), ==, EPIPE);
+    g_assert_true(end_watched());
+    g_assert_cmpuint(server.killed, ==, 0);
+    g_assert_nonnull(strstr(server.messages->str, "not because of the render"));
+    close(fd);
+    stop();
+}
+
 /* The server, not a worker */
 static void test_server(void)
 {
@@ -377,6 +395,7 @@ int main(int argc, char **argv)
     g_test_add_func("/render-watch/some-no-room", test_some_no_room);
     g_test_add_func("/render-watch/some-room", test_some_room);
     g_test_add_func("/render-watch/label", test_label);
+    g_test_add_func("/render-watch/late", test_late);
     g_test_add_func("/render-watch/server", test_server);
     g_test_add_func("/render-watch/other", test_other);
     g_test_add_func("/render-watch/reused", test_reused);

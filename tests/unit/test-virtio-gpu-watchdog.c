@@ -28,7 +28,7 @@ static bool stuck(uint32_t a, uint32_t b, unsigned ticks, unsigned attempt)
     seen.b = b;
     seen.ticks[attempt] = ticks;
     qatomic_set(&seen.calls, seen.calls + 1);
-    return !seen.helpless;
+    return !qatomic_read(&seen.helpless);
 }
 
 static VirtIOGPUWatchdog dog = {
@@ -100,18 +100,41 @@ static void test_stuck(void)
     virtio_gpu_watchdog_stop(&dog);
 }
 
+/* Asked again as long as nothing can be done, with the label of the moment */
 static void test_helpless(void)
 {
+    unsigned calls;
+
     start();
     seen.helpless = true;
-    for (int i = 1; i <= 2; i++) {
-        virtio_gpu_watchdog_begin(&dog, 0, 0);
-        wait_stuck(i);
-        wait_ms(20 * TICK_MS);
-        g_assert_cmpuint(seen.calls, ==, i);
-        g_assert_cmpuint(seen.ticks[0], ==, LIMIT);
-        virtio_gpu_watchdog_end(&dog);
+    virtio_gpu_watchdog_begin(&dog, 0x207, 7);
+    wait_stuck(3);
+    g_assert_cmpuint(seen.ticks[0], >, LIMIT);
+    g_assert_cmpuint(qatomic_read(&seen.ticks[1]), ==, 0);
+    virtio_gpu_watchdog_label(&dog, 0x10c, 8);
+    qatomic_set(&seen.helpless, false);
+    for (int ms = 0; !qatomic_read(&seen.ticks[1]); ms += 10) {
+        g_assert_cmpint(ms, <, WAIT_MS);
+        wait_ms(10);
     }
+    g_assert_cmpuint(seen.a, ==, 0x10c);
+    g_assert_cmpuint(seen.b, ==, 8);
+    wait_ms(TICK_MS);
+    calls = qatomic_read(&seen.calls);
+    wait_ms(20 * TICK_MS);
+    g_assert_cmpuint(seen.calls, ==, calls);
+    g_assert_true(virtio_gpu_watchdog_end(&dog));
+
+    /* Nothing was done about this one: the next has as much time. */
+    seen.helpless = true;
+    dog.strikes = 0;
+    virtio_gpu_watchdog_begin(&dog, 0, 0);
+    wait_stuck(calls + 1);
+    virtio_gpu_watchdog_end(&dog);
+    virtio_gpu_watchdog_begin(&dog, 0, 0);
+    wait_stuck(calls + 2);
+    g_assert_cmpuint(seen.ticks[0], ==, LIMIT);
+    virtio_gpu_watchdog_end(&dog);
     virtio_gpu_watchdog_stop(&dog);
 }
 
