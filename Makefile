@@ -27,7 +27,7 @@ help:
 	@echo 'QEMU_SRC=FOLDER-OR-TARBALL   build against your own QEMU ($(QEMU_VERSIONS))'
 	@echo 'PATIENCE=2                   the lab has twice the time, on a slow or busy machine'
 	@echo 'MIRROR=URL                   Debian mirror to use instead of this machine'"'"'s own'
-	@echo 'Root is needed: sudo make ...'
+	@echo 'Root is needed, or user namespaces (README.md): sudo make ...'
 
 build demo check check-fast check-all check-long docs deb check-deb fuzz bench:
 	@XH_TARGET=$@ scripts/run.sh $@

@@ -39,9 +39,10 @@ install_tools()
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [ -n "$missing" ] || return 0
-    command -v apt-get >/dev/null ||
+    if [ -n "${XH_USER_NAMESPACE:-}" ] || ! command -v apt-get >/dev/null; then
         die "missing tools:$missing: install them (Debian 12 and 13 have packages of" \
             "these names)"
+    fi
     step "installing$missing"
     # shellcheck disable=SC2086 # a list
     logged apt sh -c 'apt-get update && DEBIAN_FRONTEND=noninteractive \

@@ -52,10 +52,20 @@ logged()
     return $status
 }
 
+# A user without root has everything run as root of a user namespace, where the user's
+# subordinate IDs own the files of the unpacked systems.
+in_user_namespace()
+{
+    unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child \
+        --mount-proc "$@"
+}
+
 need_root()
 {
     [ "$(id -u)" -eq 0 ] ||
-        die "root is needed to build and to run the lab: sudo make ${XH_TARGET:-demo}"
+        die "root is needed to build and to run the lab: sudo make ${XH_TARGET:-demo}," \
+            "or a user who may create namespaces and has subordinate IDs (Debian: the" \
+            "package uidmap, and a line for the user in /etc/subuid and /etc/subgid)"
     unshare --mount --pid --fork true 2>/dev/null ||
         die "namespaces cannot be created here: a container has to be privileged"
 }
@@ -125,3 +135,9 @@ base_dir()
     hash=$(hash_of "$TOP/scripts/packages.$1") || exit
     echo "$CACHE/base-$1-$(suite_of "$1")-$BASE_VERSION-$hash"
 }
+
+if [ "$(id -u)" -ne 0 ] && in_user_namespace true 2>/dev/null; then
+    export XH_USER_NAMESPACE=1
+    in_user_namespace "$0" "$@"
+    exit
+fi
