@@ -27,6 +27,8 @@
 #define qemu_console_has_gl console_has_gl
 #define qemu_console_gl_scanout_dmabuf dpy_gl_scanout_dmabuf
 #define qemu_console_gl_release_dmabuf dpy_gl_release_dmabuf
+#define qemu_console_gl_scanout_disable dpy_gl_scanout_disable
+#define qemu_console_gl_scanout_texture dpy_gl_scanout_texture
 #define qemu_console_gl_update dpy_gl_update
 #endif
 

@@ -259,6 +259,7 @@ static bool show_surface(VirtIOGPU *g, struct virtio_gpu_scanout *scanout,
         return false;
     }
     pull(res, fb->offset, (uint64_t)fb->stride * r->height);
+    virtio_gpu_end_dmabuf(g, scanout - g->parent_obj.scanout);
     scanout->ds = qemu_create_displaysurface_pixman(image);
     pixman_image_unref(image);
     if (res->dmabuf_fd >= 0) {

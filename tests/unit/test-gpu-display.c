@@ -20,13 +20,15 @@
 #define WIDTH       64
 #define HEIGHT      32
 #define STRIDE      (WIDTH * 4)
-#define COMMANDS    16          /* of one test */
+#define COMMANDS    24          /* of one test */
 #define BHS         3
 
 typedef struct virtio_gpu_simple_resource Resource;
 
 struct QemuConsole {
     DisplaySurface *surface;
+    QemuDmaBuf *scanout;        /* what it sends a display that connects */
+    QemuDmaBuf *held;           /* by a display, to import it again */
     unsigned dmabufs;
 };
 
@@ -39,6 +41,7 @@ typedef struct Command {
         struct virtio_gpu_set_scanout show;
         struct virtio_gpu_set_scanout_blob show_blob;
         struct virtio_gpu_resource_flush flush;
+        struct virtio_gpu_resource_unref unref;
     } request;
     struct virtio_gpu_ctrl_hdr answer;
     struct iovec out, in;
@@ -56,6 +59,7 @@ static struct {
     bool guarded;               /* by the transport, against itself */
     Command command[COMMANDS];
     unsigned added, taken, answered;
+    unsigned closed;            /* descriptors of blobs */
     bool slow;                  /* the display blocks the device at an update */
     uint8_t ram[HEIGHT * STRIDE];
     GPtrArray *freed;           /* surfaces; a test that fails reads them */
@@ -190,6 +194,9 @@ void virtio_gpu_guest_blob_fini(VirtIOGPU *g, Resource *res)
     if (res->blob) {
         close(res->dmabuf_fd);
         res->blob = NULL;
+        t.closed++;
+        g_assert_null(t.console.scanout);
+        g_assert_null(t.console.held);
     }
 }
 
@@ -229,6 +236,7 @@ void qemu_console_set_surface(QemuConsole *con, DisplaySurface *surface)
         g_ptr_array_add(t.freed, con->surface);
     }
     con->surface = surface;
+    con->scanout = NULL;
 }
 
 void qemu_console_resize(QemuConsole *con, int width, int height)
@@ -248,10 +256,20 @@ bool qemu_console_has_gl(QemuConsole *con)
 void qemu_console_gl_scanout_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
 {
     con->dmabufs++;
+    con->scanout = con->held = dmabuf;
+}
+
+void qemu_console_gl_scanout_disable(QemuConsole *con)
+{
+    con->scanout = NULL;
 }
 
 void qemu_console_gl_release_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
 {
+    g_assert_true(con->scanout != dmabuf);
+    if (con->held == dmabuf) {
+        con->held = NULL;
+    }
 }
 
 /* A D-Bus client, for example, says later that it is done. */
@@ -316,6 +334,8 @@ static void end(void)
 {
     virtio_gpu_reset(VIRTIO_DEVICE(t.gpu));
     g_assert_null(t.console.surface);
+    g_assert_null(t.console.scanout);
+    g_assert_null(t.console.held);
     VIRTIO_DEVICE_GET_CLASS(t.gpu)->unrealize(DEVICE(t.gpu));
     run_bhs();
     object_unref(OBJECT(t.gpu));
@@ -402,6 +422,8 @@ static void show_image(uint32_t id)
     done(c);
     g_assert(surface_data(t.console.surface) ==
              pixman_image_get_data(res->image));
+    g_assert_null(t.console.scanout);
+    g_assert_null(t.console.held);
     check_surface();
 }
 
@@ -419,7 +441,26 @@ static void show_blob(uint32_t id)
     c->request.show_blob.strides[0] = cpu_to_le32(STRIDE);
     done(c);
     g_assert_cmpuint(t.console.dmabufs, ==, before + 1);
+    g_assert_nonnull(t.console.scanout);
+    g_assert_true(t.console.held == t.console.scanout);
     check_surface();
+}
+
+static void show_nothing(void)
+{
+    Command *c = ADD(SET_SCANOUT, show);
+
+    c->request.show.r = whole();
+    done(c);
+    g_assert_null(t.console.held);
+}
+
+static void destroy(uint32_t id)
+{
+    Command *c = ADD(RESOURCE_UNREF, unref);
+
+    c->request.unref.resource_id = cpu_to_le32(id);
+    done(c);
 }
 
 static Command *add_flush(uint32_t id, uint32_t flags)
@@ -446,6 +487,60 @@ static void test_image_after_dmabuf(void)
     show_blob(2);
     show_image(3);
     end();
+}
+
+/*
+ * When the descriptor of a blob is closed, whether shown then or before, no
+ * console and no display knows its number: virtio_gpu_guest_blob_fini() looks.
+ */
+static void test_dmabuf_gone(void)
+{
+    begin();
+    create_image(1);
+    create_blob(2);
+    show_blob(2);
+    show_blob(2);
+    destroy(2);
+    g_assert_cmpuint(t.closed, ==, 1);
+    g_assert_cmpuint(t.gpu->parent_obj.scanout[0].resource_id, ==, 0);
+
+    create_blob(2);
+    show_blob(2);
+    show_nothing();
+    show_blob(2);
+    show_image(1);
+    destroy(2);
+    g_assert_cmpuint(t.closed, ==, 2);
+    g_assert_nonnull(t.console.surface);
+
+    create_blob(2);
+    show_blob(2);
+    end();                              /* by a reset */
+}
+
+static void destroy_hidden(VirtIOGPU *g, Resource *res, Error **errp)
+{
+    close(res->dmabuf_fd);
+    virtio_gpu_remove_resource(g, res);
+    g_free(res->iov);
+    g_free(res->addrs);
+    g_free(res);
+}
+
+/* A reset forgets them, too, if the renderer destroys its resources itself. */
+static void test_reset_with_renderer(void)
+{
+    VirtIOGPUClass *class;
+    void (*plain)(VirtIOGPU *g, Resource *res, Error **errp);
+
+    begin();
+    class = VIRTIO_GPU_GET_CLASS(t.gpu);
+    plain = class->resource_destroy;
+    class->resource_destroy = destroy_hidden;
+    create_blob(1);
+    show_blob(1);
+    end();
+    class->resource_destroy = plain;
 }
 
 /* What waited for the display is answered with the guard, and in order. */
@@ -514,6 +609,9 @@ int main(int argc, char **argv)
         type_register_static(&types[n]);
     }
     g_test_add_func("/gpu-display/image-after-dmabuf", test_image_after_dmabuf);
+    g_test_add_func("/gpu-display/dmabuf-gone", test_dmabuf_gone);
+    g_test_add_func("/gpu-display/reset-with-renderer",
+                    test_reset_with_renderer);
     g_test_add_func("/gpu-display/unblocked", test_unblocked);
     g_test_add_func("/gpu-display/blocked-again", test_blocked_again);
     return g_test_run();

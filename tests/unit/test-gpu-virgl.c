@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Virtio GPU with virgl: what stays when the guest resets the device, what
- * becomes of a blob of guest memory, and which copy of a command tells what the
- * command may wait for
+ * becomes of a blob of guest memory, what displays know of a resource that is
+ * destroyed, and which copy of a command tells what the command may wait for
  *
- * The renderer, the queue and the transport are this file's. Nothing is shown:
- * whatever would do so is in test-gpu-virgl-stubs.c, and ends the test.
+ * The renderer, the queue, the transport and the consoles are this file's.
  */
 
 #include "qemu/osdep.h"
+#include "hw/display/virtio-gpu-compat.h"
 #include "hw/display/virtio-gpu-render-contexts.h"
 #include "hw/display/virtio-gpu-render-server.h"
 #include "hw/display/virtio-gpu-render-watch.h"
@@ -16,21 +16,36 @@
 #include "hw/virtio/virtio-gpu.h"
 #include "hw/virtio/virtio-gpu-blob-quota.h"
 #include "hw/virtio/virtio-gpu-xen.h"
+#include "hw/virtio/virtio-gpu-pixman.h"
 #include "qemu/module.h"
+#include "ui/console.h"
 #include "ui/egl-helpers.h"
 
 #include <virglrenderer.h>
 
 #define RESETS  3
-#define BLOB    7
+#define HEADS   2
 #define WIDTH   64
 #define HEIGHT  32
 #define STRIDE  (WIDTH * 4)
+
+/* Resources */
+#define BLOB        7           /* of guest memory */
+#define HOST_BLOB   8
+#define IMAGE       9
 
 #define OTHER_CTX   9           /* of the header, when it is read first */
 #define VULKAN_CTX  1
 
 typedef struct virtio_gpu_simple_resource Resource;
+
+/* What QEMU's console keeps, and what its display does */
+struct QemuConsole {
+    enum { NOTHING, SURFACE, TEXTURE, DMABUF } scanout;
+    QemuDmaBuf *dmabuf;         /* the display may import it again */
+    uint32_t texture;           /* of the display's framebuffer */
+    unsigned disabled;
+};
 
 EGLDisplay *qemu_egl_display;
 bool qemu_egl_angle_d3d;
@@ -40,9 +55,14 @@ static unsigned inits, bhs;
 static struct {
     const struct iovec *iov;    /* the renderer's */
     unsigned backings;          /* that are mapped */
+    int fd;                     /* of HOST_BLOB */
+    bool ctx_0;                 /* is the current one */
+    QemuConsole console[HEADS];
     uint32_t answer;
     unsigned answers;
-} t;
+} t = {
+    .fd = -1,
+};
 
 /* A command that the guest changes */
 static union {
@@ -58,7 +78,7 @@ static struct {
 
 static unsigned called;         /* virglrenderer, with a context */
 
-/* virglrenderer, as 1.1 and 1.3 are about a blob of guest memory */
+/* virglrenderer, as 1.1 and 1.3 are about such resources */
 
 int virgl_renderer_init(void *cookie, int flags,
                         struct virgl_renderer_callbacks *cb)
@@ -67,11 +87,12 @@ int virgl_renderer_init(void *cookie, int flags,
     return 0;
 }
 
-/* Between the two copies of a command */
+/* Between the two copies of a command, which the guest changes then */
 void virgl_renderer_force_ctx_0(void)
 {
-    guest_memory.hdr.type = VIRTIO_GPU_CMD_GET_EDID;
-    guest_memory.hdr.ctx_id = VULKAN_CTX;
+    t.ctx_0 = true;
+    guest_memory.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_GET_EDID);
+    guest_memory.hdr.ctx_id = cpu_to_le32(VULKAN_CTX);
 }
 
 static void called_with(uint32_t ctx_id)
@@ -91,24 +112,43 @@ void virgl_renderer_context_destroy(uint32_t ctx_id)
     called_with(ctx_id);
 }
 
+int virgl_renderer_resource_create(
+    struct virgl_renderer_resource_create_args *args, struct iovec *iov,
+    uint32_t num_iovs)
+{
+    g_assert_cmpint(args->handle, ==, IMAGE);
+    return 0;
+}
+
+int virgl_renderer_resource_get_info_ext(
+    int res_handle, struct virgl_renderer_resource_info_ext *ext)
+{
+    ext->base.handle = ext->base.tex_id = res_handle;
+    ext->base.width = WIDTH;
+    ext->base.height = HEIGHT;
+    return 0;
+}
+
 int virgl_renderer_resource_create_blob(
     const struct virgl_renderer_resource_create_blob_args *args)
 {
     called_with(args->ctx_id);
-    if (args->blob_mem != VIRGL_RENDERER_BLOB_MEM_GUEST) {
-        return -EINVAL;
+    if (args->res_handle == HOST_BLOB) {
+        t.fd = memfd_create("blob", MFD_CLOEXEC);
+        return 0;
     }
+    g_assert_cmphex(args->blob_mem, ==, VIRGL_RENDERER_BLOB_MEM_GUEST);
     g_assert_cmpuint(args->num_iovs, ==, 1);
     t.iov = args->iovecs;
     return 0;
 }
 
-/* There is no descriptor, and nothing to export; the rest is left as it is. */
+/* The descriptor stays the renderer's. One of guest memory has none. */
 int virgl_renderer_resource_get_info(int res_handle,
                                      struct virgl_renderer_resource_info *info)
 {
     info->handle = res_handle;
-    info->fd = -1;
+    info->fd = res_handle == HOST_BLOB ? t.fd : -1;
     return 0;
 }
 
@@ -120,10 +160,130 @@ void virgl_renderer_resource_detach_iov(int res_handle, struct iovec **iov,
     t.iov = NULL;
 }
 
+/* Nobody knows what goes: the texture's name and the descriptor's number. */
 void virgl_renderer_resource_unref(uint32_t res_handle)
 {
-    g_assert_cmpuint(res_handle, ==, BLOB);
     g_assert_null(t.iov);
+    g_assert_true(t.ctx_0);
+    for (unsigned n = 0; n < HEADS; n++) {
+        if (res_handle == HOST_BLOB) {
+            g_assert_cmpint(t.console[n].scanout, !=, DMABUF);
+            g_assert_null(t.console[n].dmabuf);
+        } else if (res_handle == IMAGE) {
+            g_assert_cmpint(t.console[n].scanout, !=, TEXTURE);
+            g_assert_cmpuint(t.console[n].texture, ==, 0);
+        }
+    }
+    if (res_handle == HOST_BLOB) {
+        close(t.fd);
+        t.fd = -1;
+    }
+}
+
+/* The console, as in ui/console.c, with a display such as gtk's */
+
+void qemu_console_set_surface(QemuConsole *con, DisplaySurface *surface)
+{
+    con->scanout = SURFACE;
+    t.ctx_0 = false;
+}
+
+void qemu_console_resize(QemuConsole *con, int width, int height)
+{
+    if (con->scanout == NOTHING) {      /* all have one size */
+        qemu_console_set_surface(con, NULL);
+    }
+}
+
+void qemu_console_gl_scanout_disable(QemuConsole *con)
+{
+    if (con->scanout != SURFACE) {
+        con->scanout = NOTHING;
+    }
+    con->texture = 0;
+    con->disabled++;
+}
+
+void qemu_console_gl_scanout_texture(QemuConsole *con, uint32_t backing_id,
+                                     bool backing_y_0_top,
+                                     uint32_t backing_width,
+                                     uint32_t backing_height, uint32_t x,
+                                     uint32_t y, uint32_t w, uint32_t h,
+                                     void *d3d_tex2d)
+{
+    g_assert_true(t.ctx_0);
+    con->scanout = TEXTURE;
+    con->texture = backing_id;
+}
+
+void qemu_console_gl_scanout_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    con->scanout = DMABUF;
+    con->dmabuf = dmabuf;
+    con->texture = 0;
+}
+
+void qemu_console_gl_release_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    if (con->dmabuf == dmabuf) {
+        g_assert_cmpint(con->scanout, !=, DMABUF);
+        con->dmabuf = NULL;
+    }
+}
+
+void qemu_dmabuf_free(QemuDmaBuf *dmabuf)
+{
+    g_free(dmabuf);
+}
+
+/* As in virtio-gpu-udmabuf.c */
+int virtio_gpu_update_dmabuf(VirtIOGPU *g, uint32_t scanout_id, Resource *res,
+                             struct virtio_gpu_framebuffer *fb,
+                             struct virtio_gpu_rect *r)
+{
+    QemuConsole *con = g->parent_obj.scanout[scanout_id].con;
+    VGPUDMABuf *old = g->dmabuf.primary[scanout_id];
+    VGPUDMABuf *new = g_new0(VGPUDMABuf, 1);
+
+    g_assert_cmpint(res->dmabuf_fd, ==, t.fd);
+    new->buf = g_malloc0(1);
+    QTAILQ_INSERT_HEAD(&g->dmabuf.bufs, new, next);
+    g->dmabuf.primary[scanout_id] = new;
+    qemu_console_gl_scanout_dmabuf(con, new->buf);
+    if (old) {
+        qemu_console_gl_release_dmabuf(con, old->buf);
+        qemu_dmabuf_free(old->buf);
+        QTAILQ_REMOVE(&g->dmabuf.bufs, old, next);
+        g_free(old);
+    }
+    return 0;
+}
+
+/* As in virtio-gpu.c, whose own is tested by test-gpu-display */
+
+void virtio_gpu_disable_scanout(VirtIOGPU *g, int scanout_id)
+{
+    struct virtio_gpu_scanout *scanout = &g->parent_obj.scanout[scanout_id];
+
+    if (scanout->resource_id) {
+        qemu_console_set_surface(scanout->con, NULL);
+        scanout->resource_id = 0;
+        virtio_gpu_end_gl_scanout(g, scanout_id);
+    }
+}
+
+void virtio_gpu_update_scanout(VirtIOGPU *g, uint32_t scanout_id, Resource *res,
+                               struct virtio_gpu_framebuffer *fb,
+                               struct virtio_gpu_rect *r)
+{
+    g->parent_obj.scanout[scanout_id].resource_id = res->resource_id;
+}
+
+bool virtio_gpu_scanout_blob_to_fb(struct virtio_gpu_framebuffer *fb,
+                                   struct virtio_gpu_set_scanout_blob *ss,
+                                   uint64_t blob_size)
+{
+    return true;
 }
 
 /* The rest of the device */
@@ -289,6 +449,9 @@ static void test_reset(void)
     object_unref(OBJECT(gl));
 }
 
+#define DONE(answer) \
+    g_assert_cmphex(answer, ==, VIRTIO_GPU_RESP_OK_NODATA)
+
 /* Has the device answer a request. */
 static uint32_t command(VirtIOGPU *g, void *request, size_t bytes)
 {
@@ -303,14 +466,27 @@ static uint32_t command(VirtIOGPU *g, void *request, size_t bytes)
     return t.answer;
 }
 
-static uint32_t create_guest_blob(VirtIOGPU *g)
+static uint32_t create_blob(VirtIOGPU *g, uint32_t id, uint32_t memory)
 {
     struct virtio_gpu_resource_create_blob create = {
         .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB),
-        .resource_id = cpu_to_le32(BLOB),
-        .blob_mem = cpu_to_le32(VIRTIO_GPU_BLOB_MEM_GUEST),
+        .resource_id = cpu_to_le32(id),
+        .blob_mem = cpu_to_le32(memory),
         .blob_flags = cpu_to_le32(VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE),
         .size = cpu_to_le64(HEIGHT * STRIDE),
+    };
+
+    return command(g, &create, sizeof(create));
+}
+
+static uint32_t create_image(VirtIOGPU *g)
+{
+    struct virtio_gpu_resource_create_2d create = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
+        .resource_id = cpu_to_le32(IMAGE),
+        .format = cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM),
+        .width = cpu_to_le32(WIDTH),
+        .height = cpu_to_le32(HEIGHT),
     };
 
     return command(g, &create, sizeof(create));
@@ -324,16 +500,29 @@ static struct virtio_gpu_rect whole(void)
     };
 }
 
-static uint32_t show_blob(VirtIOGPU *g)
+static uint32_t show_blob(VirtIOGPU *g, uint32_t head, uint32_t id)
 {
     struct virtio_gpu_set_scanout_blob show = {
         .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB),
         .r = whole(),
-        .resource_id = cpu_to_le32(BLOB),
+        .scanout_id = cpu_to_le32(head),
+        .resource_id = cpu_to_le32(id),
         .width = cpu_to_le32(WIDTH),
         .height = cpu_to_le32(HEIGHT),
         .format = cpu_to_le32(VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM),
         .strides[0] = cpu_to_le32(STRIDE),
+    };
+
+    return command(g, &show, sizeof(show));
+}
+
+static uint32_t show(VirtIOGPU *g, uint32_t head, uint32_t id)
+{
+    struct virtio_gpu_set_scanout show = {
+        .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT),
+        .r = whole(),
+        .scanout_id = cpu_to_le32(head),
+        .resource_id = cpu_to_le32(id),
     };
 
     return command(g, &show, sizeof(show));
@@ -350,39 +539,117 @@ static uint32_t flush(VirtIOGPU *g)
     return command(g, &flush, sizeof(flush));
 }
 
-static uint32_t unref(VirtIOGPU *g)
+static uint32_t unref(VirtIOGPU *g, uint32_t id)
 {
     struct virtio_gpu_resource_unref unref = {
         .hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_UNREF),
-        .resource_id = cpu_to_le32(BLOB),
+        .resource_id = cpu_to_le32(id),
     };
 
     return command(g, &unref, sizeof(unref));
 }
 
+static VirtIOGPU *new_gpu(void)
+{
+    VirtIOGPU *g = VIRTIO_GPU(object_new(TYPE_VIRTIO_GPU_GL));
+
+    QTAILQ_INIT(&g->reslist);
+    memset(t.console, 0, sizeof(t.console));
+    g->parent_obj.conf.max_outputs = HEADS;
+    g->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED |
+                               1 << VIRTIO_GPU_FLAG_VIRGL_ENABLED;
+    for (unsigned n = 0; n < HEADS; n++) {
+        g->parent_obj.scanout[n].con = &t.console[n];
+    }
+    return g;
+}
+
+static void free_gpu(VirtIOGPU *g)
+{
+    g_assert_true(QTAILQ_EMPTY(&g->reslist));
+    g_assert_true(QTAILQ_EMPTY(&g->dmabuf.bufs));
+    object_unref(OBJECT(g));
+}
+
 /* G13: a blob of guest memory is not shown, and what was shown stays. */
 static void test_guest_blob(void)
 {
-    VirtIOGPUGL *gl = VIRTIO_GPU_GL(object_new(TYPE_VIRTIO_GPU_GL));
-    VirtIOGPU *g = &gl->parent_obj;
+    VirtIOGPU *g = new_gpu();
     struct virtio_gpu_scanout *scanout = &g->parent_obj.scanout[0];
-    const uint32_t image = BLOB + 1;
 
-    QTAILQ_INIT(&g->reslist);
-    g->parent_obj.conf.max_outputs = 1;
-    g->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED;
-    scanout->con = (QemuConsole *)&t;           /* nobody looks into it */
-    scanout->resource_id = image;
-
-    g_assert_cmphex(create_guest_blob(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
+    scanout->resource_id = IMAGE;
+    DONE(create_blob(g, BLOB, VIRTIO_GPU_BLOB_MEM_GUEST));
     g_assert_cmpuint(t.backings, ==, 1);
-    g_assert_cmphex(show_blob(g), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
-    g_assert_cmpuint(scanout->resource_id, ==, image);
-    g_assert_cmphex(flush(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
-    g_assert_cmphex(unref(g), ==, VIRTIO_GPU_RESP_OK_NODATA);
+    g_assert_cmphex(show_blob(g, 0, BLOB), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
+    g_assert_cmpuint(scanout->resource_id, ==, IMAGE);
+    DONE(flush(g));
+    DONE(unref(g, BLOB));
     g_assert_cmpuint(t.backings, ==, 0);
-    g_assert_true(QTAILQ_EMPTY(&g->reslist));
-    object_unref(OBJECT(gl));
+    g_assert_cmpuint(scanout->resource_id, ==, IMAGE);
+    free_gpu(g);
+}
+
+/*
+ * What is destroyed while two heads show it is shown no longer. The renderer
+ * checks that nobody knows it as it goes.
+ */
+static void test_shown_resource(void)
+{
+    VirtIOGPU *g = new_gpu();
+
+    for (unsigned n = 0; n < 2; n++) {
+        DONE(create_blob(g, HOST_BLOB, VIRTIO_GPU_BLOB_MEM_HOST3D));
+        DONE(create_image(g));
+        for (unsigned head = 0; head < HEADS; head++) {
+            DONE(show_blob(g, head, HOST_BLOB));
+        }
+        DONE(unref(g, HOST_BLOB));
+        g_assert_cmpint(t.fd, ==, -1);
+        for (unsigned head = 0; head < HEADS; head++) {
+            g_assert_cmpuint(g->parent_obj.scanout[head].resource_id, ==, 0);
+            DONE(show(g, head, IMAGE));
+            g_assert_cmpint(t.console[head].scanout, ==, TEXTURE);
+        }
+        DONE(unref(g, IMAGE));
+        g_assert_cmpuint(g->parent_obj.scanout[0].resource_id, ==, 0);
+    }
+    free_gpu(g);
+}
+
+/*
+ * A display forgets a dma-buf when something else is shown, or nothing, and
+ * before a texture takes its place: some take that for the end of the picture.
+ */
+static void test_shown_before(void)
+{
+    VirtIOGPU *g = new_gpu();
+    QemuConsole *con = &t.console[0];
+
+    DONE(create_blob(g, HOST_BLOB, VIRTIO_GPU_BLOB_MEM_HOST3D));
+    DONE(create_image(g));
+    DONE(show_blob(g, 0, HOST_BLOB));
+    DONE(show_blob(g, 0, HOST_BLOB));
+    g_assert_cmpuint(con->disabled, ==, 0);
+    DONE(show(g, 0, 0));
+    g_assert_null(con->dmabuf);
+    DONE(show_blob(g, 0, HOST_BLOB));
+    DONE(show_blob(g, 0, 0));
+    g_assert_null(con->dmabuf);
+
+    DONE(show_blob(g, 0, HOST_BLOB));
+    DONE(show(g, 0, IMAGE));
+    g_assert_null(con->dmabuf);
+    g_assert_cmpuint(con->texture, ==, IMAGE);
+    con->disabled = 0;
+    DONE(show(g, 0, IMAGE));
+    DONE(unref(g, HOST_BLOB));
+    g_assert_cmpint(con->scanout, ==, TEXTURE);
+    g_assert_cmpuint(con->disabled, ==, 0);
+
+    DONE(show_blob(g, 0, 0));
+    g_assert_cmpuint(con->texture, ==, 0);
+    DONE(unref(g, IMAGE));
+    free_gpu(g);
 }
 
 /*
@@ -399,27 +666,27 @@ static void test_label(void)
         { VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(guest_memory.blob) },
         { VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(guest_memory.destroy) },
     };
-    VirtIOGPUGL *gl = VIRTIO_GPU_GL(object_new(TYPE_VIRTIO_GPU_GL));
-    VirtIOGPU *g = &gl->parent_obj;
+    VirtIOGPU *g = new_gpu();
 
-    g->parent_obj.conf.flags = 1 << VIRTIO_GPU_FLAG_BLOB_ENABLED;
-    QTAILQ_INIT(&g->reslist);
     for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
         memset(&guest_memory, 0, sizeof(guest_memory));
         memset(&label, 0, sizeof(label));
         called = 0;
-        guest_memory.hdr.type = cases[n].type;
-        guest_memory.hdr.ctx_id = OTHER_CTX;
+        guest_memory.hdr.type = cpu_to_le32(cases[n].type);
+        guest_memory.hdr.ctx_id = cpu_to_le32(OTHER_CTX);
         if (cases[n].type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB) {
-            guest_memory.blob.resource_id = BLOB;
-            guest_memory.blob.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D;
+            guest_memory.blob.resource_id = cpu_to_le32(HOST_BLOB);
+            guest_memory.blob.blob_mem =
+                cpu_to_le32(VIRTIO_GPU_BLOB_MEM_HOST3D);
+            guest_memory.blob.size = cpu_to_le64(HEIGHT * STRIDE);
         }
-        command(g, &guest_memory, cases[n].size);
+        DONE(command(g, &guest_memory, cases[n].size));
         g_assert_cmpuint(called, ==, 1);
         g_assert_cmphex(label.type, ==, cases[n].type);
         g_assert_cmpuint(label.ctx_id, ==, VULKAN_CTX);
     }
-    object_unref(OBJECT(gl));
+    DONE(unref(g, HOST_BLOB));
+    free_gpu(g);
 }
 
 int main(int argc, char **argv)
@@ -431,6 +698,8 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/gpu-virgl/reset", test_reset);
     g_test_add_func("/gpu-virgl/guest-blob", test_guest_blob);
+    g_test_add_func("/gpu-virgl/shown-resource", test_shown_resource);
+    g_test_add_func("/gpu-virgl/shown-before", test_shown_before);
     g_test_add_func("/gpu-virgl/label", test_label);
     return g_test_run();
 }

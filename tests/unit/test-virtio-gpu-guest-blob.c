@@ -38,6 +38,7 @@ struct DisplaySurface {
 struct QemuConsole {
     DisplaySurface *surface;
     unsigned switches, dmabufs;
+    bool dmabuf;                /* is what it shows */
 };
 
 static struct {
@@ -207,6 +208,7 @@ static void free_surface(DisplaySurface *surface)
 
 void qemu_console_set_surface(QemuConsole *con, DisplaySurface *surface)
 {
+    g_assert_true(!surface || !con->dmabuf);
     free_surface(con->surface);
     con->surface = surface;
     con->switches++;
@@ -235,7 +237,13 @@ int virtio_gpu_update_dmabuf(VirtIOGPU *g, uint32_t scanout_id, Resource *res,
         return -EINVAL;
     }
     t.console[scanout_id].dmabufs++;
+    t.console[scanout_id].dmabuf = true;
     return 0;
+}
+
+void virtio_gpu_end_dmabuf(VirtIOGPU *g, uint32_t scanout_id)
+{
+    t.console[scanout_id].dmabuf = false;
 }
 
 void virtio_gpu_update_scanout(VirtIOGPU *g, uint32_t scanout_id, Resource *res,
@@ -428,6 +436,7 @@ static void test_copied(void)
         t.one_piece = false;
         t.gl = true;
         t.ram[STRIDE] = 1;
+        t.console[0].dmabuf = true;     /* that of another blob */
         g_assert_true(virtio_gpu_guest_blob_init(&t.gpu, &t.res));
         g_assert_cmpstr(t.res.guest_memory->why, ==, xen ? "it is in pieces" :
                         "udmabuf does not take the guest's memory");

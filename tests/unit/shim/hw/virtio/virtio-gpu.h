@@ -108,6 +108,7 @@ void virtio_gpu_update_scanout(VirtIOGPU *g, uint32_t scanout_id,
                                struct virtio_gpu_framebuffer *fb,
                                struct virtio_gpu_rect *r);
 void virtio_gpu_disable_scanout(VirtIOGPU *g, int scanout_id);
+void virtio_gpu_end_dmabuf(VirtIOGPU *g, uint32_t scanout_id);
 bool qemu_console_has_gl(QemuConsole *con);
 void *object_resolve_path_type(const char *path, const char *type,
                                bool *ambiguous);
