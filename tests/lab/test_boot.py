@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's own code: what is a loss of dom0, and that the lab goes on after it. A shell
-script takes the place of the emulated machine."""
+"""The lab's own code: what is a loss of dom0, that the lab goes on after it, and how a trace
+is read. A shell script takes the place of the emulated machine."""
 
 import json
 import os
@@ -17,6 +17,7 @@ import boot  # noqa: E402
 import main  # noqa: E402
 import patterns  # noqa: E402
 from lab import PATCHED, PV, PVH, Case  # noqa: E402
+from steps import Unmaps  # noqa: E402
 
 STATE = """\
 (XEN) ----[ Xen-4.20.5-pre  x86_64  debug=n  Not tainted ]----
@@ -49,6 +50,25 @@ class Patterns(unittest.TestCase):
 
     def test_fatal(self):
         self.assertTrue(patterns.find_fatal(LOSS))
+
+
+class Traces(unittest.TestCase):
+    LINES = {"close": " latency-9 [000] ..... {}: tracing_mark_write: close\n",
+             "free": " kworker/0:1-8 [000] ..... {}: virtio_gpu_cmd_unref_cb <-dequeue\n"}
+
+    def read(self, *events):
+        return Unmaps.read("".join(self.LINES[what].format(f"{at:.6f}") for what, at in events))
+
+    def test_in_turn(self):
+        self.assertEqual(self.read(("close", 1), ("free", 1.5), ("close", 2), ("free", 2.1)),
+                         ([500000.0, 100000.0], 0))
+
+    def test_late_answer(self):
+        self.assertEqual(self.read(("close", 1), ("close", 2), ("free", 2.5), ("free", 2.6)),
+                         ([1500000.0, 600000.0], 0))
+
+    def test_not_answered(self):
+        self.assertEqual(self.read(("free", 0.5), ("close", 1)), ([], 1))
 
 
 class Machine(boot.Boot):

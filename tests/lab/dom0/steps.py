@@ -121,20 +121,25 @@ class Unmaps(Tracer):
     def __init__(self, guest):
         super().__init__(guest, "function", [self.FREED])
 
+    @classmethod
+    def read(cls, trace):
+        """How long each blob that was closed took, in microseconds, and how many are not free
+        yet. Answers come in the order of the commands, on a busy machine after the next close."""
+        result, closed = [], []
+        for stamp, event in re.findall(rf"([\d.]+): (tracing_mark_write: close|{cls.FREED})",
+                                       trace):
+            if event != cls.FREED:
+                closed.append(float(stamp))
+            elif closed:
+                result.append(round((float(stamp) - closed.pop(0)) * 1e6, 1))
+        return result, len(closed)
+
     def all_freed(self):
-        """Whether the answer for the blob that was closed last has arrived."""
-        return not self.guest.status(f"grep '{self.EVENTS}' {self.FOLDER}/trace | "
-                                     f"tail -n 1 | grep -q {self.FREED}")[0]
+        """Whether the answers for all blobs that were closed have arrived."""
+        trace = self.guest.run(f"grep '{self.EVENTS}' {self.FOLDER}/trace | tail -n 400")
+        return not self.read(trace)[1]
 
     def times(self):
         """Of each blob that `blobtool latency --marks` closed, in microseconds."""
         wait_for("the last blob is freed", self.all_freed, 30)
-        result, closed = [], None
-        for stamp, event in re.findall(rf"([\d.]+): (tracing_mark_write: close|{self.FREED})",
-                                       self.stop(self.EVENTS)):
-            if event != self.FREED:
-                closed = float(stamp)
-            elif closed is not None:
-                result.append(round((float(stamp) - closed) * 1e6, 1))
-                closed = None
-        return result
+        return self.read(self.stop(self.EVENTS))[0]
