@@ -193,8 +193,7 @@ static void hostmem_backend_leaves(struct xen_hostmem *hm,
  * its state that it takes for one that vanished. Whoever is probed in its place
  * finds the state that it had entered, and a backend that waits for more. If it
  * left nothing mapped, it has told so (R19). This is no help where Linux does
- * not probe again, because that state is not Initialising: see the limitations
- * in docs/system/xen-virtio-gpu.rst.
+ * not probe again, because that state is not Initialising.
  */
 static void hostmem_close_for_previous(struct xen_hostmem *hm)
 {
