@@ -241,11 +241,19 @@ static void measure(struct side *s, unsigned int pair)
     for (unsigned int o = 0; o < NR_OPS; o++) {
         const struct op *op = &ops[o];
 
+        uint64_t rounds = 0;
+        double took = 0;
+
         if (s->figures[o]) {
+            /* An emulated CPU's clock may stand still for so long. */
+            while (took <= 0) {
+                took += perform(s, op, s->rounds[o]);
+                rounds += s->rounds[o];
+            }
             /* N per microsecond is N million per second. */
-            s->figures[o][pair] = s->rounds[o] *
+            s->figures[o][pair] = rounds *
                                   (op->per_word * s->count + op->per_round) /
-                                  perform(s, op, s->rounds[o]);
+                                  took;
         }
     }
 }
