@@ -35,7 +35,8 @@
 /* 11.0 */
 #if QEMU_VERSION_MAJOR < 11
 #define virtio_gpu_fini_udmabuf(g, res) virtio_gpu_fini_udmabuf(res)
-#define virtio_gpu_virgl_update_render_state(g) (!virtio_gpu_virgl_init(g))
+/* What it returns for success differs. */
+#define virtio_gpu_virgl_update_render_state virtio_gpu_virgl_init
 #endif
 
 #endif
