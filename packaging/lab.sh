@@ -3,8 +3,8 @@
 #
 # lab.sh [CASE...]: install the packages of make deb in the lab's dom0 and in its guest,
 # and use them (tests/lab/dom0/cases/packages.py). Needs make build, too. dom0's disk has
-# what the packages depend on, and libvirt, which starts a guest; DKMS compiles the modules in the lab, which takes long on
-# an emulated CPU.
+# what the packages depend on, and libvirt, which starts a guest; DKMS compiles the modules
+# in the lab, which takes long on an emulated CPU.
 
 . "$(dirname "$0")/common.sh"
 
