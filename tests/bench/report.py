@@ -161,6 +161,16 @@ def all_measured(side):
                                            "bench-shown-weston", "bench-guest-dmabuf"))
 
 
+def on_pvh(data):
+    """Speed and latency with a PVH dom0, if they were measured"""
+    if not all(data.get(name) for name in ("bench-speed", "bench-latency")):
+        return None
+    latency = data["bench-latency"]
+    return {"speed": speeds(data["bench-speed"]["rounds"]),
+            "sizes": latency["sizes"], "cycles": latency["cycles"],
+            "cost_us": costs(latency["sizes"], latency["cycles"])}
+
+
 def of_size(rows, size):
     return next(r for r in rows if r["bytes"] == size)
 
@@ -228,6 +238,7 @@ def make_report():
         "grants": xen["bench-grants"]["grants"],
         "shown": {side: shown(lab[side]) for side in ("xen", "pvh")
                   if all_measured(lab.get(side, {}))},
+        "pvh": on_pvh(lab.get("pvh", {})),
         "instructions": load("instructions.json"),
     }
     report["goals"] = goals(report, xen, kvm)
@@ -286,6 +297,22 @@ def latency_table(latency):
         for how in ("idle", "rendering", "two_guests"))
 
 
+def pvh_table(found):
+    """Nothing, if it was not measured"""
+    if not found:
+        return
+    yield "PVH dom0: speed relative to guest RAM; ready and whole cycle, in ms"
+    yield f"{'blob':>8} " + " ".join(f"{op:22}" for op in OPERATIONS) + f"{'ready':>8} {'cycle':>8}"
+    times = {s["bytes"]: (s["ready_us"]["median"] / 1000, c["cycle_us"] / 1000)
+             for s, c in zip(found["sizes"], found["cycles"])}
+    for row in found["speed"]:
+        yield f"{size_text(row['bytes']):>8} " + \
+            " ".join(f"{ratio(row[op]):22}" for op in OPERATIONS) + \
+            " ".join(f"{ms:8.2f}" for ms in times.get(row["bytes"], ()))
+    for step, cost in found["cost_us"].items():
+        yield f"{step}: {cost['fixed']:.0f} us + {cost['per_page']:.2f} us per page"
+
+
 def step_table(steps):
     names = [n for n in steps[0]["map_us"] if n != "all"]
     yield "steps of a map in QEMU, medians in us"
@@ -330,6 +357,10 @@ def shown_table(by_side):
         for kind, times in found["dmabuf_us"].items():
             yield f"a dma-buf of {times['pages']} pages by {kind}, in us: " + ", ".join(
                 f"{step} {us[0]:,}" for step, us in times.items() if isinstance(us, list))
+            disk = times["disk"]
+            yield "a disk's DMA of a page of it, relative to dom0's own pages: " + ", ".join(
+                f"{way} {disk[f'guest_{way}'][0] / disk[f'own_{way}'][0]:.2f}"
+                for way in ("write", "read"))
 
 
 def goal_table(rows):
@@ -373,6 +404,7 @@ def main():
     with open(os.path.join(OUT, "report.json"), "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
     tables = (speed_table(report["speed"]), latency_table(report["latency"]),
+              pvh_table(report["pvh"]),
               step_table(report["steps"]), frame_table(report["frames"]),
               shown_table(report["shown"]), call_table(report["calls"]),
               goal_table(report["goals"]))

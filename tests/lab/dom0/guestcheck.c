@@ -21,11 +21,14 @@
  *   write, read    write it to the disk, read it from there
  *   times N        make, use and close N buffers; the time of each step in us:
  *                  median, least, most
+ *   disk N         N times write it to the disk and read it, and as many pages
+ *                  of dom0's own; the times in us for a page, in the same way
  *
  * Requires root, debugfs on /sys/kernel/debug, and the modules
- * xen-guest-dmabuf and lab-dma.
+ * xen-guest-dmabuf and lab-dma; "disk", udmabuf.
  */
 #define _GNU_SOURCE
+#include <linux/udmabuf.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -1262,10 +1265,20 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int must_attach(int fd)
+{
+    struct lab_dma_map map;
+    int device = try_attach(fd, 64, true, &map);
+
+    if (device < 0) {
+        fail("attach: %s", strerror(-device));
+    }
+    return device;
+}
+
 /* What one buffer takes from its creation to its end; the end of each step */
 static void one_life(const struct pages *of, double end[STEPS])
 {
-    struct lab_dma_map map;
     volatile uint64_t *at;
     int fd, device;
 
@@ -1279,15 +1292,19 @@ static void one_life(const struct pages *of, double end[STEPS])
     end[TOUCH] = now_us();
     drop_map((void *)at);
     end[UNMAP] = now_us();
-    device = try_attach(fd, 64, true, &map);
+    device = must_attach(fd);
     end[ATTACH] = now_us();
-    if (device < 0) {
-        fail("attach: %s", strerror(-device));
-    }
     close(device);
     end[DETACH] = now_us();
     drop_fd(fd);
     end[CLOSE] = now_us();
+}
+
+static void print_times(const char *name, double *took, unsigned rounds)
+{
+    qsort(took, rounds, sizeof(double), by_value);
+    printf(", \"%s\": [%.2f, %.2f, %.2f]", name, took[rounds / 2], took[0],
+           took[rounds - 1]);
 }
 
 static void hold_times(const struct pages *of, unsigned rounds)
@@ -1308,9 +1325,58 @@ static void hold_times(const struct pages *of, unsigned rounds)
     }
     printf("{\"pages\": %u, \"rounds\": %u", of->nr, rounds);
     for (int i = 0; i < STEPS; i++) {
-        qsort(took[i], rounds, sizeof(double), by_value);
-        printf(", \"%s\": [%.0f, %.0f, %.0f]", names[i], took[i][rounds / 2],
-               took[i][0], took[i][rounds - 1]);
+        print_times(names[i], took[i], rounds);
+    }
+    printf("}\n");
+}
+
+/* As many pages of dom0's own, as a dma-buf */
+static int own_buffer(uint32_t nr)
+{
+    struct udmabuf_create create = {
+        .flags = UDMABUF_FLAGS_CLOEXEC, .size = (uint64_t)nr * PAGE,
+    };
+    int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), fd;
+
+    create.memfd = memfd_create("own", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (dev < 0 || (int)create.memfd < 0 ||
+        ftruncate(create.memfd, create.size) ||
+        fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK)) {
+        fail("no memory for a udmabuf: %s", strerror(errno));
+    }
+    fd = ioctl(dev, UDMABUF_CREATE, &create);
+    if (fd < 0) {
+        fail("UDMABUF_CREATE: %s", strerror(errno));
+    }
+    close(create.memfd);
+    close(dev);
+    return fd;
+}
+
+/* A disk and the buffer's pages, or dom0's own, in turn */
+static void hold_disk(const struct pages *of, int fd, unsigned rounds)
+{
+    static const char *const names[] = {
+        "guest_write", "guest_read", "own_write", "own_read",
+    };
+    static double took[4][MOST_ROUNDS];
+    int own = own_buffer(of->nr);
+    int device[] = { must_attach(fd), must_attach(own) };
+
+    for (unsigned n = 0; n < rounds; n++) {
+        for (int i = 0; i < 4; i++) {
+            double from = now_us();
+
+            disk_io(device[i / 2], disk, i % 2, of->nr);
+            took[i][n] = (now_us() - from) / of->nr;
+        }
+    }
+    close(device[0]);
+    close(device[1]);
+    close(own);
+    printf("{\"pages\": %u, \"rounds\": %u", of->nr, rounds);
+    for (int i = 0; i < 4; i++) {
+        print_times(names[i], took[i], rounds);
     }
     printf("}\n");
 }
@@ -1318,13 +1384,17 @@ static void hold_times(const struct pages *of, unsigned rounds)
 static void hold_answer(const char *line, const struct pages *of, int fd,
                         uint64_t **at, int *device)
 {
-    struct lab_dma_map map;
     unsigned rounds;
     uint64_t seed;
 
     if (sscanf(line, "times %u", &rounds) == 1 && rounds &&
         rounds <= MOST_ROUNDS) {
         hold_times(of, rounds);
+        return;
+    }
+    if (sscanf(line, "disk %u", &rounds) == 1 && rounds &&
+        rounds <= MOST_ROUNDS) {
+        hold_disk(of, fd, rounds);
         return;
     }
     if (sscanf(line, "check %" SCNu64, &seed) == 1) {
@@ -1336,10 +1406,7 @@ static void hold_answer(const char *line, const struct pages *of, int fd,
     } else if (!strcmp(line, "map\n")) {
         *at = map_some(fd, 0, of->nr, RW);
     } else if (!strcmp(line, "attach\n")) {
-        *device = try_attach(fd, 64, true, &map);
-        if (*device < 0) {
-            fail("attach: %s", strerror(-*device));
-        }
+        *device = must_attach(fd);
     } else if (!strcmp(line, "write\n") || !strcmp(line, "read\n")) {
         disk_io(*device, disk, line[0] == 'r', of->nr);
     } else {

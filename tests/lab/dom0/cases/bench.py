@@ -14,6 +14,7 @@ from guest import SYSTEM
 from lab import case, load_driver
 
 BOTH = ("bench", "bench-kvm")
+EACH = (*BOTH, "bench-pvh")
 XEN = ("bench",)
 # Frame rates depend most on the state of the machine: each round has its own boot, in turn.
 FRAMES = ("bench-frames", "bench-frames-kvm")
@@ -67,7 +68,7 @@ def speed_of(lab, guest, size, pairs):
     return {**figures, "first_touch_us": first, "touch_us": second}
 
 
-@case("bench-speed", limit=3600, boots=BOTH)
+@case("bench-speed", limit=3600, boots=EACH)
 def speed(lab):
     """Speed of write, read, copy and random access, relative to the guest's own memory."""
     guest = roomy_guest(lab)
@@ -111,7 +112,7 @@ def unpatched(lab):
     lab.drop_guest()
 
 
-@case("bench-latency", limit=900, boots=BOTH)
+@case("bench-latency", limit=900, boots=EACH)
 def latency(lab):
     """Time of maps and unmaps by size, and by the number of other blobs mapped."""
     guest = roomy_guest(lab)
