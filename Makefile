@@ -14,7 +14,7 @@ help:
 	@echo 'make demo        boot Xen on an emulated machine and map host memory into a guest'
 	@echo 'make check       all tests (check-fast, then the lab)'
 	@echo 'make check-fast  the tests that do not need the lab'
-	@echo 'make check-all   check, the slow lab cases, PVH dom0, check-deb, and check on $(OTHER_QEMUS)'
+	@echo 'make check-all   check, the slow lab cases, PVH dom0, check-deb, check on $(OTHER_QEMUS), newest system'
 	@echo 'make check-long  random ends, reuse of pages and random ioctls, for three hours'
 	@echo 'make docs        the documents as pages, in build/docs/'
 	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'

@@ -35,6 +35,9 @@ NAMED = {"packages": "the Debian packages",     # packaging/lab.sh
          "libvirt": "dom0 with libvirt",        # scripts/lab-libvirt.sh
          "patched": "a Xen with our patches"}
 TITLES = BOOTS | NAMED
+# The kernel of the newest system is none that our gntdev is built for, or that QEMU trusts
+# gntdev with.
+NEWEST = ("module", "debug", "pvh")
 STARTED = int(os.environ.get("XH_START", time.time()))
 
 
@@ -48,6 +51,13 @@ def chosen(names):
     return [c for c in CASES.values()
             if c.name in names or ("long" if c.long else "all") in names
             or not (names or c.slow)]
+
+
+def boots_for(arguments):
+    """The boots that there are for these arguments, in order."""
+    if arguments.boot:
+        return [arguments.boot]
+    return NEWEST if arguments.system else list(BOOTS)
 
 
 def runs_in(boot_name, case, arguments):
@@ -89,7 +99,7 @@ def main():
         sys.exit("error: the boot 'patched' needs a hypervisor: XEN=FILE names a xen.gz of the "
                  "lab's version with upstream/patches/xen-f*.patch")
     cases_chosen, results = chosen(arguments.case), []
-    for name in [arguments.boot] if arguments.boot else BOOTS:
+    for name in boots_for(arguments):
         wanted = [c.name for c in cases_chosen if runs_in(name, c, arguments)]
         if not wanted:
             continue

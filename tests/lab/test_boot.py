@@ -172,11 +172,11 @@ class Restarts(unittest.TestCase):
 class Choice(unittest.TestCase):
     """Which of the chosen cases runs where"""
 
-    def runs(self, names="", only=None, **marks):
+    def runs(self, names="", only=None, system="", **marks):
         case = Case(None, "a", 1, marks.get("boots", PV + PVH),
                     everywhere=marks.get("everywhere", False))
-        arguments = Namespace(boot=only, case=names.split())
-        return [name for name in main.BOOTS if main.runs_in(name, case, arguments)]
+        arguments = Namespace(boot=only, case=names.split(), system=system)
+        return [name for name in main.boots_for(arguments) if main.runs_in(name, case, arguments)]
 
     def test_boots(self):
         self.assertEqual(self.runs(), ["module"])
@@ -188,6 +188,12 @@ class Choice(unittest.TestCase):
         self.assertIn("pvh", self.runs("a", only="pvh"))
         self.assertNotIn("pvh", self.runs("a", only="pvh", boots=PV))
         self.assertEqual(self.runs("all", boots=PATCHED), [])
+
+    def test_boots_newest(self):
+        """The newest system has no boot with gntdev as the provider, and none with our series."""
+        self.assertEqual(self.runs("all", system="newest"), ["module", "pvh"])
+        self.assertEqual(self.runs("all", system="newest", boots=("gntdev", "series")), [])
+        self.assertEqual(self.runs("a", system="newest", boots=("debug",)), ["debug"])
 
     def test_groups(self):
         """`make check` takes none that is slow, check-all none that is long."""
