@@ -64,7 +64,10 @@ def octets_copied(guest, command, count):
     for name in COPIES:
         guest.qmp("trace-event-set-state", name=name, enable=False)
     log = guest.qemu_log()[before:]
-    flushes = [int(w) * int(h) for w, h in re.findall(rf"{COPIES[1]} .* w (\d+), h (\d+)", log)]
+    flushes = re.findall(rf"{COPIES[1]} res (\w+), w (\d+), h (\d+)", log)
     if len(flushes) < count:
         raise dom0.Failed(f"{len(flushes)} flushes of {count} frames in QEMU's trace")
-    return log.count(COPIES[0] + " ") * 4 * max(flushes) // count
+    # A cursor's picture is transferred, too, and never flushed.
+    frames = {resource for resource, _width, _height in flushes}
+    transfers = [r for r in re.findall(rf"{COPIES[0]} res (\w+)", log) if r in frames]
+    return len(transfers) * 4 * max(int(w) * int(h) for _r, w, h in flushes) // count

@@ -8,7 +8,7 @@
  *   silent SEED       draw a picture without telling the device
  *   dirty             tell the device
  *   frames N          draw a line N times, each time having all of the picture
- *                     shown; how long that took
+ *                     shown; how long that took, until the device has done it
  *   flips N           the same with two buffers, in turn
  *   pictures N        as frames, but all of the picture is drawn
  *   mode WIDTH        show a new buffer of another mode
@@ -271,6 +271,32 @@ static void touch(struct buffer *b, unsigned int n, enum way way)
     memset(b->pixels, n, way == PICTURES ? b->dumb.size : b->dumb.pitch);
 }
 
+static void show_cursor(const struct buffer *b)
+{
+    struct drm_mode_cursor set = {
+        .flags = DRM_MODE_CURSOR_BO,
+        .crtc_id = kms.crtc,
+        .width = CURSOR,
+        .height = CURSOR,
+        .handle = b->dumb.handle,
+    };
+
+    drm(DRM_IOCTL_MODE_CURSOR, &set, "CURSOR");
+}
+
+/*
+ * Wait until the device has done all that was asked of it. Linux waits neither
+ * for a frame without blobs nor for the end of its queue; but it does for the
+ * picture of a cursor, which takes its turn in that queue.
+ */
+static void finish(void)
+{
+    if (!kms.cursor.pixels) {
+        kms.cursor = new_buffer(CURSOR, CURSOR);
+    }
+    show_cursor(&kms.cursor);
+}
+
 static void run_frames(unsigned int count, enum way way)
 {
     double start;
@@ -279,6 +305,7 @@ static void run_frames(unsigned int count, enum way way)
         kms.other = new_buffer(kms.mode.hdisplay, kms.mode.vdisplay);
         add_fb(&kms.other);
     }
+    finish();
     start = now_ms();
     for (unsigned int n = 0; n < count; n++) {
         if (way == FLIPS) {
@@ -293,23 +320,17 @@ static void run_frames(unsigned int count, enum way way)
             dirty(&kms.shown);
         }
     }
+    finish();
     printf("{\"frames\": %u, \"ms\": %.1f}\n", count, now_ms() - start);
     free_buffer(&kms.other);
 }
 
 static void set_cursor(uint32_t seed)
 {
-    struct drm_mode_cursor set = {
-        .flags = DRM_MODE_CURSOR_BO,
-        .crtc_id = kms.crtc,
-        .width = CURSOR,
-        .height = CURSOR,
-    };
     struct buffer b = new_buffer(CURSOR, CURSOR);
 
     draw(&b, seed);
-    set.handle = b.dumb.handle;
-    drm(DRM_IOCTL_MODE_CURSOR, &set, "CURSOR");
+    show_cursor(&b);
     free_buffer(&kms.cursor);
     kms.cursor = b;
     printf("{\"cursor\": %u}\n", seed);
