@@ -335,9 +335,16 @@ static int hostmem_watch(struct xen_hostmem *hm)
 	return err;
 }
 
-/* Waits for xenwatch, which may wait for the device's workqueue. */
+/*
+ * Waits for xenwatch, which may wait for the device's workqueue; and, if the
+ * device has vanished from xenstore, for the device's lock, which our caller's
+ * caller holds. As xenbus does with its own watch, call it first, before
+ * anything that takes long, so that a device hardly ever vanishes meanwhile:
+ * nobody can end a wait of both for each other.
+ */
 static void hostmem_unwatch(struct xen_hostmem *hm)
 {
+	flush_work(&hm->start_work);	/* may make the watch */
 	if (!hm->watch.node)
 		return;
 	unregister_xenbus_watch(&hm->watch);
@@ -381,8 +388,8 @@ static int hostmem_suspend(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
-	hostmem_stop_and_wait(hm);
 	hostmem_unwatch(hm);
+	hostmem_stop_and_wait(hm);
 	/*
 	 * Xen refused to unmap a page. Linux only warns about this error and
 	 * suspends anyway; the driver stays stopped.
@@ -472,11 +479,11 @@ static void hostmem_remove(struct xenbus_device *dev)
 {
 	struct xen_hostmem *hm = dev_get_drvdata(&dev->dev);
 
+	cancel_work_sync(&hm->thaw_work);
+	hostmem_unwatch(hm);
 	xen_hostmem_wait_for_users(hm);
 	unregister_reboot_notifier(&hm->reboot_nb);
-	cancel_work_sync(&hm->thaw_work);
 	hostmem_stop_and_wait(hm);
-	hostmem_unwatch(hm);
 	xen_hostmem_debugfs_remove(hm);
 	/*
 	 * If we have not entered Closed, xenbus does it for us. With pages left

@@ -907,6 +907,49 @@ static void test_unbind_waits(void)
     machine_stop();
 }
 
+/*
+ * Who unregisters a watch waits for xenwatch, and xenwatch for the device's
+ * lock if the device has vanished. The lock is held from when an unbind or a
+ * suspend begins, so the driver must not sleep with its watch (R19: it has to
+ * end).
+ */
+
+static void programs_end_unwatched(void)
+{
+    g_assert_null(machine.watch);
+    programs_end();
+}
+
+static void map_after_suspend(void)
+{
+    machine_write(MACHINE_BACKEND, "state", "%d", XenbusStateInitWait);
+    shim_thaw();
+    machine_run();
+    machine_connect();
+    g_assert_nonnull(machine.watch);
+    backend.posted = backend.read = 0;
+    g_assert_cmpint(ask(map_of(1, 0, 5)), ==, XEN_HOSTMEM_OK);
+    naps = 0;
+}
+
+static void test_watch_goes_first(void)
+{
+    start_connected();
+    g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+    map_after_suspend();
+    machine.while_asleep = programs_end_unwatched;
+    g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+    g_assert_cmpuint(naps, >, 0);
+    machine.while_asleep = NULL;
+
+    map_after_suspend();
+    machine.while_asleep = programs_end_unwatched;
+    machine_remove();
+    g_assert_cmpuint(naps, >=, 20);
+    machine.while_asleep = NULL;
+    machine_stop();
+}
+
 static void kill_it(void)
 {
     shim_task.killed = ++naps > 3;
@@ -1035,6 +1078,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/memory", test_memory);
     g_test_add_func("/guest/unbind-waits", test_unbind_waits);
     g_test_add_func("/guest/unbind-anyway", test_unbind_anyway);
+    g_test_add_func("/guest/watch-goes-first", test_watch_goes_first);
     g_test_add_func("/guest/removed-by-kernel", test_removed_by_kernel);
     g_test_add_func("/guest/random", test_random);
     return g_test_run();
