@@ -13,6 +13,8 @@
 #include "virtio-gpu-render-contexts.h"
 #include "virtio-gpu-render-watch.h"
 
+#include <virglrenderer.h>
+
 #define REST_MS     300         /* time for some commands of a monitor */
 
 /* There is at most one virtio-gpu-gl device. */
@@ -54,6 +56,20 @@ void virtio_gpu_gl_process_cmd(VirtIOGPU *g,
     virtio_gpu_virgl_process_cmd(g, cmd);
     if (virtio_gpu_render_watch_end()) {
         take_a_rest(g);
+    }
+}
+
+/* This asks the server, which ends the worker, and not the worker. */
+void virtio_gpu_gl_process_reset(void)
+{
+    uint32_t ctx_id;
+
+    while (virtio_gpu_render_contexts_any(&ctx_id)) {
+        virtio_gpu_render_watch_begin();
+        virtio_gpu_render_watch_label(VIRTIO_GPU_CMD_CTX_DESTROY, ctx_id);
+        virgl_renderer_context_destroy(ctx_id);
+        virtio_gpu_render_contexts_remove(ctx_id);
+        virtio_gpu_render_watch_end();
     }
 }
 

@@ -101,6 +101,24 @@ void virtio_gpu_render_contexts_remove(uint32_t ctx_id)
     g_mutex_unlock(&lock);
 }
 
+bool virtio_gpu_render_contexts_any(uint32_t *ctx_id)
+{
+    GHashTableIter i;
+    gpointer key;
+    bool found = false;
+
+    g_mutex_lock(&lock);
+    if (contexts) {
+        g_hash_table_iter_init(&i, contexts);
+        found = g_hash_table_iter_next(&i, &key, NULL);
+    }
+    g_mutex_unlock(&lock);
+    if (found) {
+        *ctx_id = GPOINTER_TO_UINT(key);
+    }
+    return found;
+}
+
 void virtio_gpu_render_contexts_clear(void)
 {
     g_mutex_lock(&lock);

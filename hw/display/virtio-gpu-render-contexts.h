@@ -28,6 +28,13 @@ void virtio_gpu_render_contexts_add(uint32_t ctx_id, pid_t server);
 void virtio_gpu_render_contexts_remove(uint32_t ctx_id);
 
 /**
+ * virtio_gpu_render_contexts_any: one that is not destroyed
+ *
+ * Returns false if there is none.
+ */
+bool virtio_gpu_render_contexts_any(uint32_t *ctx_id);
+
+/**
  * virtio_gpu_render_contexts_clear: all are destroyed
  */
 void virtio_gpu_render_contexts_clear(void);

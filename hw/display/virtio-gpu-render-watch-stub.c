@@ -15,6 +15,11 @@ void virtio_gpu_render_contexts_remove(uint32_t ctx_id)
 {
 }
 
+bool virtio_gpu_render_contexts_any(uint32_t *ctx_id)
+{
+    return false;
+}
+
 void virtio_gpu_render_contexts_clear(void)
 {
 }

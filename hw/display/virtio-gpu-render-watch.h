@@ -59,6 +59,14 @@ void virtio_gpu_gl_process_cmd(struct VirtIOGPU *g,
                                struct virtio_gpu_ctrl_command *cmd);
 
 /**
+ * virtio_gpu_gl_process_reset: destroy the Vulkan contexts
+ *
+ * For a reset, before anything else is destroyed: what a context has would be
+ * let go by a message to its worker each, for which nobody watches.
+ */
+void virtio_gpu_gl_process_reset(void);
+
+/**
  * virtio_gpu_gl_process_stop: the device, whose renderer is gone, is unrealized
  */
 void virtio_gpu_gl_process_stop(struct VirtIOGPU *g);

@@ -2,7 +2,8 @@
 /*
  * Virtio GPU with virgl: what stays when the guest resets the device, what
  * becomes of a blob of guest memory, what displays know of a resource that is
- * destroyed, and which copy of a command tells what the command may wait for
+ * destroyed, which copy of a command tells what the command may wait for, and
+ * that a reset waits for no Vulkan context
  *
  * The renderer, the queue, the transport and the consoles are this file's.
  */
@@ -17,6 +18,7 @@
 #include "hw/virtio/virtio-gpu-blob-quota.h"
 #include "hw/virtio/virtio-gpu-xen.h"
 #include "hw/virtio/virtio-gpu-pixman.h"
+#include "qapi/error.h"
 #include "qemu/module.h"
 #include "ui/console.h"
 #include "ui/egl-helpers.h"
@@ -57,6 +59,7 @@ static struct {
     unsigned backings;          /* that are mapped */
     int fd;                     /* of HOST_BLOB */
     bool ctx_0;                 /* is the current one */
+    bool vulkan;                /* there is a context that has HOST_BLOB */
     QemuConsole console[HEADS];
     uint32_t answer;
     unsigned answers;
@@ -164,9 +167,13 @@ void virgl_renderer_resource_detach_iov(int res_handle, struct iovec **iov,
     t.iov = NULL;
 }
 
-/* Nobody knows what goes: the texture's name and the descriptor's number. */
+/*
+ * Nobody knows what goes: the texture's name and the descriptor's number. A
+ * context that has it is sent a message, which is not for a reset to wait for.
+ */
 void virgl_renderer_resource_unref(uint32_t res_handle)
 {
+    g_assert_false(t.vulkan);
     g_assert_null(t.iov);
     g_assert_true(t.ctx_0);
     for (unsigned n = 0; n < HEADS; n++) {
@@ -387,6 +394,11 @@ void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id)
 
 void virtio_gpu_render_contexts_remove(uint32_t ctx_id)
 {
+}
+
+void virtio_gpu_gl_process_reset(void)
+{
+    t.vulkan = false;
 }
 
 bool virtio_gpu_render_server_start(void)
@@ -693,6 +705,21 @@ static void test_label(void)
     free_gpu(g);
 }
 
+#if QEMU_VERSION_MAJOR >= 11
+/* A reset destroys the Vulkan contexts before what they have. */
+static void test_reset_contexts(void)
+{
+    VirtIOGPU *g = new_gpu();
+
+    DONE(create_blob(g, HOST_BLOB, VIRTIO_GPU_BLOB_MEM_HOST3D));
+    t.vulkan = true;
+    virtio_gpu_virgl_resource_destroy(g, QTAILQ_FIRST(&g->reslist),
+                                      &error_abort);
+    g_assert_cmpint(t.fd, ==, -1);
+    free_gpu(g);
+}
+#endif
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -705,5 +732,8 @@ int main(int argc, char **argv)
     g_test_add_func("/gpu-virgl/shown-resource", test_shown_resource);
     g_test_add_func("/gpu-virgl/shown-before", test_shown_before);
     g_test_add_func("/gpu-virgl/label", test_label);
+#if QEMU_VERSION_MAJOR >= 11
+    g_test_add_func("/gpu-virgl/reset-contexts", test_reset_contexts);
+#endif
     return g_test_run();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio GPU: the queue rests after a slow command
+ * Virtio GPU: the queue rests after a slow command; contexts end at a reset
  */
 
 #include "qemu/osdep.h"
@@ -8,6 +8,10 @@
 #include "hw/virtio/virtio-gpu.h"
 #include "hw/display/virtio-gpu-render-contexts.h"
 #include "hw/display/virtio-gpu-render-watch.h"
+
+#include <virglrenderer.h>
+
+#define CONTEXTS    3
 
 struct QEMUTimer {
     QEMUTimerCB *cb;
@@ -20,6 +24,9 @@ static struct {
     QEMUTimer timer;
     unsigned timers, scheduled, processed, stopped;
     bool slow, watched;
+    uint32_t type, ctx_id;      /* the label */
+    unsigned contexts;          /* with IDs from 1 on */
+    unsigned destroyed;         /* by virglrenderer */
 } fake;
 
 static VirtIOGPU gpu;
@@ -68,6 +75,12 @@ void virtio_gpu_render_watch_begin(void)
     fake.watched = true;
 }
 
+void virtio_gpu_render_watch_label(uint32_t type, uint32_t ctx_id)
+{
+    fake.type = type;
+    fake.ctx_id = ctx_id;
+}
+
 bool virtio_gpu_render_watch_end(void)
 {
     fake.watched = false;
@@ -79,8 +92,32 @@ void virtio_gpu_render_watch_stop(void)
     fake.stopped++;
 }
 
+bool virtio_gpu_render_contexts_any(uint32_t *ctx_id)
+{
+    *ctx_id = fake.contexts;
+    return fake.contexts;
+}
+
+/* The watch needs its socket until it is destroyed. */
+void virtio_gpu_render_contexts_remove(uint32_t ctx_id)
+{
+    g_assert_cmpuint(ctx_id, ==, fake.contexts);
+    fake.contexts--;
+    g_assert_cmpuint(fake.destroyed + fake.contexts, ==, CONTEXTS);
+}
+
 void virtio_gpu_render_contexts_clear(void)
 {
+}
+
+/* virglrenderer: it waits for room for its message to the server. */
+void virgl_renderer_context_destroy(uint32_t ctx_id)
+{
+    g_assert_true(fake.watched);
+    g_assert_cmphex(fake.type, ==, VIRTIO_GPU_CMD_CTX_DESTROY);
+    g_assert_cmpuint(fake.ctx_id, ==, ctx_id);
+    g_assert_cmpuint(ctx_id, ==, fake.contexts);
+    fake.destroyed++;
 }
 
 /* Tests */
@@ -144,11 +181,28 @@ static void test_stop(void)
     g_assert_cmpint(fake.timer.at, ==, 0);
 }
 
+/* All contexts are destroyed, watched, and the queue does not rest for that. */
+static void test_reset(void)
+{
+    start();
+    fake.slow = true;
+    fake.contexts = CONTEXTS;
+    virtio_gpu_gl_process_reset();
+    g_assert_cmpuint(fake.destroyed, ==, CONTEXTS);
+    g_assert_cmpuint(fake.contexts, ==, 0);
+    g_assert_false(fake.watched);
+    g_assert_cmpint(gpu.parent_obj.renderer_blocked, ==, 0);
+    virtio_gpu_gl_process_reset();
+    g_assert_cmpuint(fake.destroyed, ==, CONTEXTS);
+    virtio_gpu_gl_process_stop(&gpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gl-process/fast", test_fast);
     g_test_add_func("/gl-process/slow", test_slow);
     g_test_add_func("/gl-process/stop", test_stop);
+    g_test_add_func("/gl-process/reset", test_reset);
     return g_test_run();
 }

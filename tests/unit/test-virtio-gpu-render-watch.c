@@ -364,6 +364,7 @@ static void test_reused(void)
 static void test_contexts(void)
 {
     int first, again, pair[2];
+    uint32_t any;
 
     start();
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), ==, 0);
@@ -378,7 +379,11 @@ static void test_contexts(void)
     g_assert_false(is_alive(first));
     g_assert_true(is_alive(again));
     g_assert_true(is_alive(pair[0]));
+    virtio_gpu_render_contexts_remove(1);
+    g_assert_true(virtio_gpu_render_contexts_any(&any));
+    g_assert_cmpuint(any, ==, 2);
     virtio_gpu_render_contexts_clear();
+    g_assert_false(virtio_gpu_render_contexts_any(&any));
     g_assert_cmpint(virtio_gpu_render_contexts_cut(2), ==, RENDER_CUT_UNKNOWN);
     close(first);
     close(again);
