@@ -2,6 +2,7 @@
 """A guest with our QEMU as its device model, and commands run in it. xl.py and kvm.py
 create the two kinds of guests."""
 
+import errno
 import json
 import os
 import shlex
@@ -107,8 +108,15 @@ class Guest:
     def _text(path):
         if not os.path.exists(path):
             return ""
-        with open(path, encoding="utf-8", errors="replace") as f:
-            return f.read()
+        for left in (2, 1, 0):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as f:
+                    return f.read()
+            except OSError as why:
+                # Linux 7.3 said so once of a file on the share that grew meanwhile.
+                if why.errno != errno.ENODATA or not left:
+                    raise
+        return ""
 
     def peek(self, arguments, seconds=120):
         """Examine the dma-bufs that this guest's QEMU holds."""
