@@ -107,10 +107,17 @@ def suspend_refused(lab):
 @case("thaw", limit=240)
 def thaw(lab):
     """Devices are frozen and thawed, as in a hibernation that is cancelled: the driver leaves,
-    so that the image has no grants, and comes back (R27)."""
+    so that the image has no grants, and comes back (R27). Linux 7.x has no hibernation with
+    such a GPU: nothing happens there."""
     guest = lab.guest(driver=True, fresh=True)
-    Blob(guest, MIB, 85, name="old")
-    guest.run("echo devices >/sys/power/pm_test; echo disk >/sys/power/state", 60)
+    blob = Blob(guest, MIB, 85, name="old")
+    said = guest.run("echo devices >/sys/power/pm_test; echo disk >/sys/power/state || "
+                     "dmesg | grep virtio_gpu_pm_notifier", 60)
+    if "S4 not allowed" in said:
+        lab.equal(guest.node(FRONTEND), CONNECTED, "the driver's state")
+        lab.equal(blob.ask("verify 85")["mismatches"], 0, "words")
+        lab.data["refused"] = True
+        return
     wait_for("the driver is back", lambda: guest.node(FRONTEND) == CONNECTED and
              guest.qemu_log().count("xen_hostmem_arrived") == 2, 30)
     lab.require("xen_hostmem_left clean 1" in guest.qemu_log(), "the driver did not leave cleanly")
