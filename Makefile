@@ -20,7 +20,7 @@ help:
 	@echo 'make deb         Debian packages, in build/deb/ (docs/packaging.rst)'
 	@echo 'make check-deb   install, upgrade and remove them in a plain Debian system'
 	@echo 'make fuzz        run each fuzzer RUNS times (5 million)'
-	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (about an hour)'
+	@echo 'make bench       speed, latencies and frame rates, on Xen and under KVM (more than an hour)'
 	@echo 'make build       QEMU, modules and tools only'
 	@echo 'make upstream-series TREE=FOLDER   series to mail, for a plain tree of QEMU, Xen, Linux or libvirt'
 	@echo 'make clean       remove build/; make distclean removes the cache, too'
