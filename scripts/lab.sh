@@ -60,15 +60,16 @@ if [ ! -d "$CACHE/$image" ]; then
         "$base" "/cache/$image.tmp" || die "dom0's disk could not be created"
     mv "$CACHE/$image.tmp" "$CACHE/$image"
 fi
-exec 9>&-
 
 if [ -n "${XEN:-}" ]; then
     gzip -dcf "$XEN" >"$BUILD/lab/xen-patched.tmp" || die "XEN=$XEN cannot be read"
     mv "$BUILD/lab/xen-patched.tmp" "$BUILD/lab/xen-patched"
 fi
 
+# Under the lock, too: two labs of one checkout may start at once.
 logged initrd "$TOP/scripts/in-base.sh" tests/lab/guest/initrd.sh \
     "$base" /src/build/lab/initrd.gz || die "the guest's initrd could not be created"
+exec 9>&-
 status=0
 "$TOP/scripts/in-base.sh" python3 "tests/lab/$program" "/cache/$image" "$@" || status=$?
 [ -z "$SYSTEM" ] || [ $status -eq 0 ] || "$TOP/scripts/newest.sh" differs
