@@ -286,6 +286,21 @@ mkdir "$tree/build/newest"
 touch "$tree/build/newest/packages"
 says newest-has-not-passed-yet "have not passed yet" sh -c "$differs"
 
+# An update can break the build, too. The bases and what is run in them are replaced.
+newest_differs "# a comment
+mesa 26.2" ""
+echo 'exit 0' >"$tree/scripts/base.sh"
+cat >"$tree/$in_base" <<'SCRIPT'
+#!/bin/sh
+case $1 in
+dpkg-query) echo mesa 26.3 ;;
+scripts/qemu.sh) exit 1 ;;
+esac
+SCRIPT
+# shellcheck disable=SC2016 # the inner shell expands it
+says newest-is-not-built-after-an-update "last passed with: mesa: 26.2 before, 26.3 now" \
+    sh -c 'echo $(scripts/newest.sh build 2>&1) .; exit 1'
+
 fresh
 says no-such-system "name newest" scripts/lab.sh --system oldest main.py
 

@@ -48,14 +48,14 @@ build()
         die "QEMU's source could not be prepared"
     step "building it with that system's compiler and libraries (minutes the first time)"
     logged qemu in_newest scripts/qemu.sh --qemu "$series" qemu-system-x86_64 ||
-        die "QEMU $series could not be built on the newest system"
+        give_up "QEMU $series could not be built on the newest system"
     logged emulator "$in_base" scripts/emulator.sh ||
         die "the QEMU that emulates the lab's machine could not be built"
     step "building the kernel modules and tools"
     logged modules in_newest scripts/modules.sh "/cache/$(basename "$(base_dir newest-dom0)")" ||
-        die "the kernel modules could not be built for the newest kernel"
+        give_up "the kernel modules could not be built for the newest kernel"
     logged tools in_newest scripts/tools.sh ||
-        die "the lab's tools could not be built on the newest system"
+        give_up "the lab's tools could not be built on the newest system"
 }
 
 # A line for each package whose version differs
@@ -87,6 +87,13 @@ differs()
         echo "packages that differ from those the cases last passed with:"
         echo "$changed"
     fi
+}
+
+# An update breaks the build as it breaks a case.
+give_up()
+{
+    differs >&2
+    die "$@"
 }
 
 record()
