@@ -308,15 +308,17 @@ fresh
 says newest-is-not-built "lab/emulator: run scripts/newest.sh build" \
     scripts/lab.sh --system newest main.py
 
-for module in guest dom0; do
+for module in guest/linux dom0/linux dom0/guest-dmabuf; do
+    part=$(echo $module | tr / -)
     fresh
-    says $module-kernel-too-old "needs Linux 6.1 or newer, not 5.15" \
-        make -n -f "$TOP/$module/linux/Kbuild" VERSION=5 PATCHLEVEL=15 srctree=/nowhere
+    says "$part-kernel-too-old" \
+        "known to compile with Linux 6.1 to 7.3, and does not with 5.15" \
+        make -n -f "$TOP/$module/Kbuild" VERSION=5 PATCHLEVEL=15 srctree=/nowhere
     fresh
-    says $module-kernel-not-known \
+    says "$part-kernel-not-known" \
         "known to compile with Linux 6.1 to 7.3, but not yet with 9.0" \
         sh -c '"$@"; exit 1' sh \
-        make -n -f "$TOP/$module/linux/Kbuild" VERSION=9 PATCHLEVEL=0 srctree=/nowhere
+        make -n -f "$TOP/$module/Kbuild" VERSION=9 PATCHLEVEL=0 srctree=/nowhere
 done
 
 echo "1..$number"
