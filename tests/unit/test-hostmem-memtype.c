@@ -60,12 +60,38 @@ static const struct {
     { "part-of-name/hap/auto",  "Auth",  HAP,     AUTO, NOT_KNOWN },
 };
 
-static XenHostmemReason decide(size_t row, XenHostmemMemoryType type)
+static XenHostmemHost host_of(size_t row)
 {
     XenHostmemHost host = { .paging = rows[row].paging };
 
     g_strlcpy(host.cpu, rows[row].cpu, sizeof(host.cpu));
+    return host;
+}
+
+static XenHostmemReason decide(size_t row, XenHostmemMemoryType type)
+{
+    XenHostmemHost host = host_of(row);
+
     return xen_hostmem_memtype_reason(&host, rows[row].wc, type);
+}
+
+/* There is a warning of hosts that are not known, and it names them. */
+static void check_warning(size_t row)
+{
+    XenHostmemHost host = host_of(row);
+    g_autofree char *warning = xen_hostmem_memtype_warning(&host,
+                                                           rows[row].wc);
+    g_autofree char *names = g_strdup_printf("CPU '%s', paging '%s'",
+                                             *host.cpu ? host.cpu : "unknown",
+                                             XenHostmemPaging_str(host.paging));
+
+    if (rows[row].reason == NOT_KNOWN) {
+        g_assert_nonnull(warning);
+        g_assert_nonnull(strstr(warning, names));
+        g_assert_nonnull(strstr(warning, "xen-hostmem-wc"));
+    } else {
+        g_assert_null(warning);
+    }
 }
 
 static void test_row(const void *data)
@@ -82,6 +108,7 @@ static void test_row(const void *data)
                     XEN_HOSTMEM_REASON_NO_MAP_INFO);
     g_assert_cmpint(decide(row, XEN_HOSTMEM_MEMORY_TYPE__MAX), ==,
                     XEN_HOSTMEM_REASON_NO_MAP_INFO);
+    check_warning(row);
 }
 
 /* It does not help to try again: the host stays the same. */

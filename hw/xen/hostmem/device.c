@@ -191,21 +191,19 @@ static void remove_stale_nodes(XenDevice *xendev)
     free(domids);
 }
 
-/* Named before a blob needs it, because only the administrator may know. */
 static void probe_host(XenHostmem *h)
 {
     XenHostmemHost *host = &h->host;
+    g_autofree char *warning = NULL;
     XenHostmemReason reason;
 
     xen_hostmem_host_probe(host, XEN_DEVICE(h)->frontend_id);
     reason = xen_hostmem_check_type(h, XEN_HOSTMEM_MEMORY_TYPE_WRITE_COMBINED);
     trace_xen_hostmem_host(host->cpu, XenHostmemPaging_str(host->paging),
                            XenHostmemReason_str(reason));
-    if (reason == XEN_HOSTMEM_REASON_UNKNOWN_CPU) {
-        warn_report("xen-hostmem: access to write-combined and uncached blobs "
-                    "will be trapped: memory types of grants are not known "
-                    "for the CPU '%s', paging '%s'", host->cpu,
-                    XenHostmemPaging_str(host->paging));
+    warning = xen_hostmem_memtype_warning(host, h->cfg.wc);
+    if (warning) {
+        warn_report("xen-hostmem: %s", warning);
     }
 }
 

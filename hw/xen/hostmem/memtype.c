@@ -64,3 +64,17 @@ XenHostmemReason xen_hostmem_memtype_reason(const XenHostmemHost *host,
         return XEN_HOSTMEM_REASON_NO_MAP_INFO;
     }
 }
+
+char *xen_hostmem_memtype_warning(const XenHostmemHost *host, OnOffAuto wc)
+{
+    if (xen_hostmem_memtype_reason(host, wc,
+                                   XEN_HOSTMEM_MEMORY_TYPE_WRITE_COMBINED) !=
+        XEN_HOSTMEM_REASON_UNKNOWN_CPU) {
+        return NULL;
+    }
+    return g_strdup_printf("access to write-combined and uncached blobs will "
+                           "be trapped: memory types of grants are not known "
+                           "for the CPU '%s', paging '%s'; see the property "
+                           "xen-hostmem-wc", *host->cpu ? host->cpu : "unknown",
+                           XenHostmemPaging_str(host->paging));
+}

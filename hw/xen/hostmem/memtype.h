@@ -38,4 +38,15 @@ XenHostmemReason xen_hostmem_memtype_reason(const XenHostmemHost *host,
                                             OnOffAuto wc,
                                             XenHostmemMemoryType type);
 
+/**
+ * xen_hostmem_memtype_warning: what to say of the host when the device starts
+ * @wc: value of the property xen-hostmem-wc
+ *
+ * Only the administrator may know what this host does, and should hear of it
+ * before a blob needs it.
+ *
+ * Returns a text that the caller frees, or %NULL if the host is known.
+ */
+char *xen_hostmem_memtype_warning(const XenHostmemHost *host, OnOffAuto wc);
+
 #endif
