@@ -90,27 +90,38 @@ modules_are()
     done
 }
 
-# The headers of another kernel, if make check has downloaded some: DKMS builds the
-# modules for it as for a kernel that is installed later. They are outside the paths
-# that files() looks at, but for this folder.
+# other_kernel WHICH: the headers of another kernel, 6.1 or newest, if make check has
+# downloaded some: DKMS builds the modules for it as for a kernel that is installed later.
+# They are outside the paths that files() looks at, but for this folder.
 other_kernel()
 {
-    other=$(cat /cache/kernels/newest 2>/dev/null) || return
+    other=$(cat "/cache/kernels/$1" 2>/dev/null) || return
     other_folder=/cache/kernels/$other/usr/src/$other
     [ -d "$other_folder" ] || return
     other=${other#linux-headers-}
 }
 
+# The headers of an older release name a compiler that this one lacks.
+lend_compiler()
+{
+    compiler=$(sed -n 's/.*(CROSS_COMPILE)\(gcc-[0-9]*\)$/\1/p' "$other_folder/.kernelvariables")
+    lent=
+    [ -z "$compiler" ] || command -v "$compiler" || {
+        lent=/usr/bin/$compiler
+        ln -s "$(echo /usr/bin/gcc-[0-9]*)" "$lent"
+    }
+}
+
 builds_for_other()
 {
-    mkdir -p "/lib/modules/$other" &&
+    lend_compiler && mkdir -p "/lib/modules/$other" &&
         ln -sfn "$other_folder" "/lib/modules/$other/build" &&
         dkms autoinstall -k "$other" || return
     for module in $modules; do
         dkms status -m "$module" -k "$other" | grep -qF ": installed" || return
         dkms remove "$module/$version" -k "$other" || return
     done
-    rm -rf "/lib/modules/$other"
+    rm -rf "/lib/modules/$other" "$lent"
 }
 
 lists_device()
@@ -171,11 +182,13 @@ for module in $modules; do
 done
 check udev-rule udevadm verify --no-summary /usr/lib/udev/rules.d/60-xen-hostmem.rules
 check mtrr-helper sh -c "SYSFS=/nowhere /usr/libexec/xen-hostmem-mtrr | grep 'no virtio GPU'"
-if other_kernel; then
-    check "dkms-$other" builds_for_other
-else
-    check "dkms-newest # SKIP make check-fast downloads the headers of that kernel" true
-fi
+for which in 6.1 newest; do
+    if other_kernel $which; then
+        check "dkms-$other" builds_for_other
+    else
+        check "dkms-$which # SKIP make check-fast downloads the headers of that kernel" true
+    fi
+done
 check dom0-postinst-again postinst_again xen-hostmem-dom0-dkms
 check dmabuf-postinst-again postinst_again xen-guest-dmabuf-dkms
 check guest-postinst-again postinst_again xen-hostmem-guest-dkms
