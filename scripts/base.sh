@@ -100,6 +100,14 @@ newest_linux()
     echo "Pin-Priority: 500"
 }
 
+# missing_packages LOG: those that apt has not found, each with a blank before it; the
+# development suite changes their names.
+missing_packages()
+{
+    sed -n "s/^E: Unable to locate package / /p
+        s/^E: Package '\(.*\)' has no installation candidate/ \1/p" "$1" | tr -d '\n'
+}
+
 bootstrap()
 {
     name=$1 target=$2 release=$(suite_of "$1")
@@ -123,9 +131,13 @@ bootstrap()
     fi
     set -- "$@" "$release" "$target"
     [ ! -s "$list" ] || set -- "$@" "$list"
-    logged "base-$name" mmdebstrap "$@" </dev/null ||
+    logged "base-$name" mmdebstrap "$@" </dev/null || {
+        missing=$(missing_packages "$LOGS/base-$name.log")
+        [ -z "$missing" ] || die "Debian $release has no package$missing: change" \
+            "scripts/packages.$name, and whatever needs it"
         die "the base system '$name' could not be created: check the network and" \
             "the mirror (MIRROR=http://... chooses another), then run again"
+    }
 }
 
 # Whether a base is there that ought to be newer

@@ -301,6 +301,21 @@ SCRIPT
 says newest-is-not-built-after-an-update "last passed with: mesa: 26.2 before, 26.3 now" \
     sh -c 'echo $(scripts/newest.sh build 2>&1) .; exit 1'
 
+# Packages of the development suite get other names.
+fresh
+mkdir "$tree/bin"
+cat >"$tree/bin/mmdebstrap" <<'SCRIPT'
+#!/bin/sh
+echo "E: Unable to locate package xen-hypervisor-4.20-amd64"
+echo "E: Couldn't find any package by regex 'xen-hypervisor-4.20-amd64'"
+echo "E: Package 'seatd' has no installation candidate"
+exit 25
+SCRIPT
+chmod 755 "$tree/bin/mmdebstrap"
+says package-with-another-name \
+    "Debian sid has no package xen-hypervisor-4.20-amd64 seatd: change scripts/packages.newest-dom0" \
+    env PATH="$tree/bin:$PATH" scripts/base.sh newest-dom0
+
 fresh
 says no-such-system "name newest" scripts/lab.sh --system oldest main.py
 
