@@ -394,6 +394,44 @@ static void test_no_retry(void)
     fake_guest_free(f);
 }
 
+/*
+ * What the module or gntdev answers is a reason that a person can act on; and
+ * only what may pass is tried again (I5).
+ */
+static void test_import_errors(void)
+{
+    static const struct {
+        int error;
+        XenHostmemReason reason;
+        bool again;
+    } rows[] = {
+        { -EOPNOTSUPP, XEN_HOSTMEM_REASON_NOT_SYSTEM_RAM, false },
+        { -ENOMEM, XEN_HOSTMEM_REASON_NO_MEMORY, true },
+        { -ENOSPC, XEN_HOSTMEM_REASON_GRANT_TABLE_FULL, true },
+        { -EDQUOT, XEN_HOSTMEM_REASON_PEER_LIMIT, true },
+        { -ENOBUFS, XEN_HOSTMEM_REASON_PIN_LIMIT, true },
+        { -EMFILE, XEN_HOSTMEM_REASON_NO_DESCRIPTORS, true },
+        { -ENFILE, XEN_HOSTMEM_REASON_NO_DESCRIPTORS, true },
+        { -ENOSYS, XEN_HOSTMEM_REASON_NO_PROVIDER, true },
+        { -ENOTTY, XEN_HOSTMEM_REASON_NO_PROVIDER, true },
+        { -E2BIG, XEN_HOSTMEM_REASON_TOO_LARGE, false },
+        { -ERANGE, XEN_HOSTMEM_REASON_SIZE_MISMATCH, false },
+        { -EPERM, XEN_HOSTMEM_REASON_GNTDEV_UNSAFE, false },
+        { -EIO, XEN_HOSTMEM_REASON_IMPORT_FAILED, false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        FakeGuest *f = connected(true, true, FAKE_PAGES);
+
+        f->import_error = rows[i].error;
+        g_assert_cmpint(fake_map(f, 1, 0, 4), ==, 0);
+        g_assert_cmpuint(fake_fallbacks(f, rows[i].reason), ==, 1);
+        fake_pass(f, 100000);
+        g_assert_cmpint(f->imports_tried > 1, ==, rows[i].again);
+        fake_guest_free(f);
+    }
+}
+
 /* xen-hostmem=trapped: nothing is ever granted. */
 static void test_trapped_only(void)
 {
@@ -930,6 +968,7 @@ int main(int argc, char **argv)
     g_test_add_func("/room/ring-without-descriptors",
                     test_ring_without_descriptors);
     g_test_add_func("/room/backoff-ends", test_backoff_ends);
+    g_test_add_func("/room/import-errors", test_import_errors);
     g_test_add_func("/room/reason-changes", test_reason_changes);
     g_test_add_func("/room/rings-first-at-arrival",
                     test_rings_first_at_arrival);
