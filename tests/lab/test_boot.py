@@ -50,6 +50,8 @@ class Patterns(unittest.TestCase):
 
     def test_fatal(self):
         self.assertTrue(patterns.find_fatal(LOSS))
+        self.assertTrue(patterns.find_fatal("[    5.0] Oops: general protection fault, probably"))
+        self.assertFalse(patterns.find_fatal("[    5.0] xen_dmabuf_grant: 1 oops"))
 
 
 class Traces(unittest.TestCase):

@@ -206,7 +206,7 @@ static void reopen(struct fuzzer *f)
     }
 }
 
-/* As a peer: map something, perhaps keep it for a while. */
+/* As a peer: map something, perhaps keep it for a while; see need_pv(). */
 static void map(struct fuzzer *f)
 {
     struct ioctl_gntdev_map_grant_ref req = { .count = 1 };
@@ -276,7 +276,9 @@ static void *fuzz(void *opaque)
             reopen(f);
             break;
         case 4:
-            map(f);
+            if (is_pv()) {
+                map(f);
+            }
             break;
         case 5:
             if (one_in(f, 16)) {

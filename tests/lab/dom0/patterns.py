@@ -31,11 +31,12 @@ def find(text, expected=()):
 
 
 FATAL = r"Panic on CPU|Kernel panic|FATAL TRAP|Xen BUG at|Rebooting in|" \
-        r"Reboot disabled|emergency mode|Hardware Dom0 crashed"
+        r"Reboot disabled|emergency mode|Hardware Dom0 crashed|\bOops: "
 
 
 def find_fatal(text):
-    """The first line after which a machine cannot continue, as (what, line), or None."""
+    """The first line after which a machine cannot continue, or not be trusted, as (what,
+    line), or None."""
     for line in text.splitlines():
         if re.search(FATAL, line):
             return "the machine stopped", line.strip()

@@ -376,8 +376,10 @@ def fuzzed(lab, seconds):
     lab.require("left" in result, f"grantfuzz: {result}")
     lab.equal(result["left"], [0, 0, 0, 0],
               "imports, references, pending ones and pinned pages left behind")
-    for what in ("imports", "releases", "restricts", "maps", "kills"):
+    for what in ("imports", "releases", "restricts", "kills"):
         lab.require(result[what], f"grantfuzz did none of '{what}': {result}")
+    # Mapping one's own pages leaves holes in the memory of a PVH domain.
+    lab.equal(bool(result["maps"]), lab.boot != "pvh", "whether grantfuzz has mapped references")
     lab.data.update(result)
 
 
