@@ -231,6 +231,18 @@ static void fake_export(void *opaque, uint32_t blob, XenHostmemBuffer *buf)
     }
 }
 
+static bool reset_in_use(const FakeGuest *f, const XenHostmemRequest *req)
+{
+    uint64_t page = req->offset / XEN_HOSTMEM_PAGE_SIZE;
+
+    for (uint32_t i = 0; i < req->nr_pages; i++) {
+        if (f->used_at_reset[page + i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool in_use(const FakeGuest *f, uint64_t offset)
 {
     uint64_t page = offset / XEN_HOSTMEM_PAGE_SIZE;
@@ -257,6 +269,7 @@ static bool fake_post(void *opaque, const XenHostmemRequest *req,
     g_assert_cmpuint(req->offset + (uint64_t)req->nr_pages *
                      XEN_HOSTMEM_PAGE_SIZE, <=, FAKE_SIZE);
     g_assert_true(req->live || !in_use(f, req->offset));        /* R12 */
+    g_assert_true(req->live || !reset_in_use(f, req));       /* R14 */
     if (injected(f) || g_queue_get_length(&f->posted) == FAKE_SLOTS) {
         return false;
     }
@@ -517,7 +530,13 @@ void fake_reset(FakeGuest *f)
 {
     xen_hostmem_window_reset(f->w);
     for (unsigned blob = 1; blob <= FAKE_BLOBS; blob++) {
-        f->blobs[blob].use = FAKE_UNUSED;
+        FakeBlob *b = &f->blobs[blob];
+
+        for (uint64_t i = 0; b->use == FAKE_IN_USE && i < b->pages &&
+             b->first + i < FAKE_PAGES; i++) {
+            f->used_at_reset[b->first + i] = true;
+        }
+        b->use = FAKE_UNUSED;
     }
     fake_check(f);
 }

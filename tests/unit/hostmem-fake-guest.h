@@ -46,6 +46,7 @@ typedef struct FakeGuest {
     XenHostmemRules rules;
     FakeBlob blobs[FAKE_BLOBS + 1];     /* by blob ID, from 1 */
     uint32_t frames[FAKE_PAGES];        /* the mapped reference, or 0 */
+    bool used_at_reset[FAKE_PAGES];     /* was in use at a reset, and may be */
     GArray *imports;                    /* FakeImport, by handle */
     GArray *kept;                       /* references mapped elsewhere */
     GQueue posted;                      /* FakeRequest, oldest first */

@@ -643,6 +643,77 @@ static void test_reset(void)
     fake_guest_free(f);
 }
 
+static const XenHostmemRequest *only_request(const FakeGuest *f,
+                                             uint8_t operation)
+{
+    const XenHostmemRequest *req;
+
+    g_assert_cmpuint(g_queue_get_length((GQueue *)&f->posted), ==, 1);
+    req = &((FakeRequest *)f->posted.head->data)->req;
+    g_assert_cmpint(req->operation, ==, operation);
+    return req;
+}
+
+static void map_and_check_live(FakeGuest *f, uint32_t blob, uint64_t first,
+                               bool live)
+{
+    g_assert_cmpint(fake_map(f, blob, first, 4), ==, -EINPROGRESS);
+    g_assert_cmpint(only_request(f, XEN_HOSTMEM_OP_MAP)->live, ==, live);
+    fake_answer_all(f);
+    fake_pump(f);
+    g_assert_cmpint(fake_unmap(f, blob), ==, -EINPROGRESS);
+    fake_pump(f);
+    g_assert_cmpint(only_request(f, XEN_HOSTMEM_OP_UNMAP)->live, ==, live);
+    fake_answer_all(f);
+    fake_pump(f);
+}
+
+/*
+ * R12, R14: a reset takes nothing from programs that have mapped a dma-buf of a
+ * blob.  They may access the range when it is unmapped, and when the next blob
+ * is mapped there.
+ */
+static void test_reset_in_use(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    fake_map_granted(f, 1, 0, 4);
+    fake_map_granted(f, 2, 40, 4);
+    g_assert_cmpint(fake_unmap(f, 2), ==, -EINPROGRESS);
+    fake_pump(f);
+    fake_answer_all(f);
+    fake_pump(f);
+
+    fake_reset(f);
+    fake_pump(f);
+    g_assert_true(only_request(f, XEN_HOSTMEM_OP_UNMAP)->live);
+    fake_answer_all(f);
+    fake_pump(f);
+
+    map_and_check_live(f, 3, 2, true);
+    /* Nobody has used this part, or not until the reset. */
+    map_and_check_live(f, 4, 4, false);
+    map_and_check_live(f, 5, 40, false);
+    fake_guest_free(f);
+}
+
+/* The guest does not know yet that the blob is mapped. */
+static void test_reset_not_in_use(void)
+{
+    FakeGuest *f = fake_guest_new();
+
+    fake_arrive(f);
+    g_assert_cmpint(fake_map(f, 1, 0, 4), ==, -EINPROGRESS);
+    fake_reset(f);
+    fake_answer(f, 0);
+    fake_pump(f);
+    g_assert_false(only_request(f, XEN_HOSTMEM_OP_UNMAP)->live);
+    fake_answer_all(f);
+    map_and_check_live(f, 2, 0, false);
+    fake_guest_free(f);
+}
+
 /* Requests that do not fit in the ring are posted after replies. */
 static void test_ring_full(void)
 {
@@ -723,6 +794,8 @@ int main(int argc, char **argv)
     g_test_add_func("/window/live-undo", test_live_undo);
     g_test_add_func("/window/lying-close", test_lying_close);
     g_test_add_func("/window/reset", test_reset);
+    g_test_add_func("/window/reset-in-use", test_reset_in_use);
+    g_test_add_func("/window/reset-not-in-use", test_reset_not_in_use);
     g_test_add_func("/window/ring-full", test_ring_full);
     g_test_add_func("/window/posted-at-once", test_posted_at_once);
     return g_test_run();

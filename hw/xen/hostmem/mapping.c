@@ -32,6 +32,12 @@ void xen_hostmem_mappings_destroy(XenHostmemMappings *all)
     xen_hostmem_p2m_destroy(&all->p2m);
 }
 
+void xen_hostmem_mappings_stay_live(const XenHostmemMapping *m)
+{
+    m->all->live_end = MAX(m->all->live_end,
+                              xen_hostmem_mapping_range(m).end);
+}
+
 XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,
                                            XenHostmemBlob *blob,
                                            uint64_t offset,
@@ -177,7 +183,8 @@ static bool post_chunk(XenHostmemChunk *c, uint8_t operation,
         .nr_pages = c->nr_pages,
         .operation = operation,
         /* R12; also if it is undone while the guest keeps using the blob */
-        .live = xen_hostmem_blob_in_use(m->blob),
+        .live = xen_hostmem_blob_in_use(m->blob) ||
+                m->offset < all->live_end,
     };
 
     if (!all->ops->post(all->ops_opaque, &req, refs)) {

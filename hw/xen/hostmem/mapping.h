@@ -107,6 +107,7 @@ struct XenHostmemMappings {
     XenHostmemP2m p2m;
     uint32_t max_pages;         /* per request: a quarter of the buffer */
     bool accepting;             /* a frontend accepts requests */
+    uint64_t live_end;          /* bytes; xen_hostmem_mappings_stay_live() */
     uint64_t next_id;
     GHashTable *by_id;          /* id -> chunk with a request posted */
 
@@ -119,6 +120,15 @@ struct XenHostmemMappings {
 
 void xen_hostmem_mappings_init(XenHostmemMappings *all);
 void xen_hostmem_mappings_destroy(XenHostmemMappings *all);
+
+/**
+ * xen_hostmem_mappings_stay_live: programs may access @m's range from now on
+ *
+ * Whatever the GPU device has there: it has been reset while the guest used the
+ * blob, and perhaps nobody has taken it from the programs.  From now on all
+ * requests from the start of the window to the end of the range are LIVE.
+ */
+void xen_hostmem_mappings_stay_live(const XenHostmemMapping *m);
 
 /**
  * xen_hostmem_mappings_post: post requests until the ring is full

@@ -323,11 +323,20 @@ int xen_hostmem_window_status(const XenHostmemWindow *w, uint32_t blob)
     }
 }
 
-/* Unmap without calling settled().  May free @m. */
+/*
+ * Unmap without calling settled().  May free @m.
+ *
+ * When Linux unbinds the GPU's driver, it takes from programs what they have
+ * mapped of DRM files, but not of dma-bufs.  These still lead into the window
+ * after the reset, also once it belongs to the next instance of the driver.
+ */
 static void drop(XenHostmemWindow *w, XenHostmemMapping *m)
 {
     bool wanted = xen_hostmem_state_is_wanted(m->state);
 
+    if (xen_hostmem_blob_in_use(m->blob)) {
+        xen_hostmem_mappings_stay_live(m);
+    }
     if (m->blob) {
         xen_hostmem_blob_forget(&w->blobs, m->blob);
         m->blob = NULL;
