@@ -99,7 +99,7 @@ struct xen_hostmem {
 	struct xenbus_watch watch;	/* of the backend, if node is not NULL */
 	struct dentry *debugfs;
 
-	bool begun;		/* Initialising was entered */
+	bool begun;		/* Initialising was entered since the last stop */
 	bool stopped;		/* by this driver: ignore the backend's state */
 	bool closing;		/* MAP is no longer served */
 	bool broken;		/* the ring is no longer served */

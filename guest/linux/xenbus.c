@@ -277,6 +277,8 @@ static void hostmem_stop_work(struct work_struct *work)
 		hostmem_wait_for_backend(hm, XenbusStateClosed,
 					 HOSTMEM_WAIT_CLOSED_MS);
 	xen_hostmem_connection_close(hm);
+	/* Whatever starts us again will find xenwatch waiting for us. */
+	WRITE_ONCE(hm->begun, false);
 }
 
 static void hostmem_stop_and_wait(struct xen_hostmem *hm)
@@ -359,7 +361,6 @@ static void hostmem_start_work(struct work_struct *work)
 					      start_work);
 
 	hm->stopped = false;
-	hm->begun = false;
 	/*
 	 * What xenbus has cached need not be what the new host's xenstore holds.
 	 * They have to agree, though: in 7.x xenbus takes the device for a new

@@ -815,6 +815,22 @@ static void test_suspend_cancelled(void)
     machine_stop();
 }
 
+/*
+ * The backend's state changes, and xenwatch tells so, after the driver has been
+ * told to start again and before it has: xenwatch has to wait for it, too.
+ */
+static void test_suspend_then_backend(void)
+{
+    start_connected();
+    g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+    shim_thaw();
+    machine_backend(XenbusStateClosed);         /* machine.c checks it */
+    g_assert_cmpint(machine_state(), ==, XenbusStateInitialising);
+    machine_backend(XenbusStateInitWait);
+    machine_connect();
+    machine_stop();
+}
+
 /* Each allocation after it fails once, that of the watch, too. */
 static void test_suspend_without_memory(void)
 {
@@ -1040,6 +1056,122 @@ static void test_random(void)
     }
 }
 
+/* A backend that follows the frontend, by one step */
+static void follow(void)
+{
+    switch (machine_state()) {
+    case XenbusStateInitialising:
+        machine_backend(XenbusStateInitWait);
+        break;
+    case XenbusStateInitialised:
+        machine_backend(XenbusStateConnected);
+        break;
+    case XenbusStateConnected:
+        break;
+    case XenbusStateClosing:
+        machine_backend(XenbusStateClosing);
+        break;
+    default:
+        machine_backend(XenbusStateClosed);
+        break;
+    }
+}
+
+static void post_any(GRand *rand, unsigned int n)
+{
+    if (!machine.ring || ring()->req_prod - ring()->rsp_prod == SLOTS) {
+        return;
+    }
+    backend.posted = ring()->req_prod;
+    post(g_rand_boolean(rand) ? map_of(n, n * 3, 3) :
+                                unmap_of(n - 1, n * 3 - 3, 3));
+    if (g_rand_boolean(rand)) {
+        machine_kick();
+    }
+}
+
+/* With or without xenbus' .restore; thawed later, if at all */
+static void suspend_any(GRand *rand)
+{
+    g_assert_cmpint(shim_driver->suspend(machine.device), ==, 0);
+    g_assert_cmpuint(machine.mapped, ==, 0);
+    if (g_rand_boolean(rand)) {
+        machine.device->state = XenbusStateInitialising;
+    }
+}
+
+static void load_again(GRand *rand)
+{
+    *shim_parameter_force_unbind() = true;
+    machine_remove();
+    *shim_parameter_force_unbind() = false;
+    g_assert_cmpuint(machine.mapped, ==, 0);
+    g_assert_cmpuint(machine.granted, ==, 0);
+    if (g_rand_boolean(rand)) {
+        machine_write(MACHINE_FRONTEND, "state", "%d",
+                      XenbusStateInitialising);
+    }
+    machine_probe();
+}
+
+static void any_event(GRand *rand, unsigned int n)
+{
+    switch (g_rand_int_range(rand, 0, 14)) {
+    case 0 ... 3:
+        follow();
+        break;
+    case 4:
+        machine_backend(g_rand_int_range(rand, 0, 9));
+        break;
+    case 5 ... 8:
+        post_any(rand, n);
+        break;
+    case 9:
+        suspend_any(rand);
+        break;
+    case 10:
+        shim_thaw();            /* what that queues may run later */
+        break;
+    case 11:
+        machine_run();
+        break;
+    case 12:
+        load_again(rand);
+        break;
+    case 13:
+        if (!g_rand_int_range(rand, 0, 8)) {
+            machine.reboot->notifier_call(machine.reboot, 0, NULL);
+            g_assert_cmpuint(machine.mapped, ==, 0);
+        }
+        break;
+    }
+}
+
+/*
+ * What can happen to a device, in any order. The machine checks the rest; and
+ * after a suspend that was cancelled the driver connects, whatever was before.
+ */
+static void test_lives(void)
+{
+    for (unsigned int seed = 0; seed < 300; seed++) {
+        GRand *rand = g_rand_new_with_seed(seed);
+
+        start();
+        for (unsigned int n = 1; n < 80; n++) {
+            any_event(rand, n);
+        }
+        suspend_any(rand);
+        shim_thaw();
+        for (int i = 0; i < 5; i++) {
+            machine_run();
+            follow();
+        }
+        g_assert_cmpint(machine_state(), ==, XenbusStateConnected);
+        machine_stop();
+        g_rand_free(rand);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1066,6 +1198,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/live", test_live);
     g_test_add_func("/guest/states", test_states);
     g_test_add_func("/guest/suspend-cancelled", test_suspend_cancelled);
+    g_test_add_func("/guest/suspend-then-backend", test_suspend_then_backend);
     g_test_add_func("/guest/suspend-without-memory",
                     test_suspend_without_memory);
     g_test_add_func("/guest/suspend-then-removed", test_suspend_then_removed);
@@ -1081,5 +1214,6 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/watch-goes-first", test_watch_goes_first);
     g_test_add_func("/guest/removed-by-kernel", test_removed_by_kernel);
     g_test_add_func("/guest/random", test_random);
+    g_test_add_func("/guest/lives", test_lives);
     return g_test_run();
 }
