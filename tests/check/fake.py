@@ -266,10 +266,14 @@ class FakeDom0(Fake):
             text = text.replace(old, new)
         self.say("xl qemu-monitor-command desktop info xen-hostmem", text)
 
-    def software(self):
-        """A dom0 that renders in software, as the lab's."""
+    def software(self, bus="platform"):
+        """A dom0 that renders in software, as the lab's; newer Linux has vgem on its bus for
+        devices that are not there, which has a driver for all of them."""
+        device = f"/sys/devices/{bus}/vgem"
         self.remove("/sys/class/drm/renderD128/device")
-        self.link("/sys/class/drm/renderD128/device", "/sys/devices/platform/vgem")
+        self.link("/sys/class/drm/renderD128/device", device)
+        if bus == "faux":
+            self.link(device + "/driver", "/sys/bus/faux/drivers/faux_driver")
         self.write("/sys/module/udmabuf/parameters/size_limit_mb", "256\n")
 
 

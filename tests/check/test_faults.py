@@ -346,9 +346,22 @@ class Healthy(unittest.TestCase):
         self.assertEqual(self.healthy(FakeDom0(), "running", "desktop"), {})
 
     def test_software_rendering(self):
-        machine = FakeDom0()
-        machine.software()
-        self.healthy(machine, "dom0")
+        for bus in ("platform", "faux"):
+            machine = FakeDom0()
+            machine.software(bus)
+            self.healthy(machine, "dom0")
+
+    def test_vgem_is_named(self):
+        """What is there is named, whatever bus vgem is on."""
+        for bus in ("platform", "faux"):
+            machine = FakeDom0()
+            machine.software(bus)
+            try:
+                texts = [f["text"] for f in machine.examine()[1]["findings"]
+                         if f["check"] == "render-node"]
+                self.assertEqual(texts, ["render nodes: /dev/dri/renderD128 (vgem)"])
+            finally:
+                machine.close()
 
     def test_xl_refuses_who_is_not_root(self):
         """What follows from that is not named beside it."""

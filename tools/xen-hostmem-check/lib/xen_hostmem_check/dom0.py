@@ -96,9 +96,12 @@ def render_nodes(machine):
     found = []
     for path in machine.glob("/dev/dri/renderD*"):
         device = f"/sys/class/drm/{path.rpartition('/')[2]}/device"
-        # vgem has no driver: it is the device that has the name.
-        found.append(RenderNode(path, machine.link(device + "/driver") or
-                                machine.link(device) or "unknown"))
+        driver = machine.link(device + "/driver")
+        # vgem has no driver, or newer Linux' one for all such devices: it is the device that
+        # has the name.
+        if driver in (None, "faux_driver"):
+            driver = machine.link(device) or "unknown"
+        found.append(RenderNode(path, driver))
     return [RenderNode(n.path, "vgem") if n.driver.startswith("vgem") else n for n in found]
 
 
