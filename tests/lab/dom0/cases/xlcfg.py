@@ -107,7 +107,7 @@ def switched(guest, online):
 LOAD = "while :; do blobtool many 4 262144; done >/tmp/load 2>&1"
 
 
-@case("xl-balloon", limit=500, slow=True)
+@case("xl-balloon", limit=900, slow=True)
 def xl_balloon(lab):
     """Memory is populated on demand (memory below maxmem), taken and given back in a loop
     while a program maps and unmaps blobs: no word is wrong, and the window stays granted."""
@@ -118,7 +118,7 @@ def xl_balloon(lab):
         sh(f"xl mem-set {guest.domid} {target}m", timeout=100)
         try:
             wait_for(f"the guest has {target} MiB", lambda target=target:
-                     abs(memory_of(guest) - target) < 24, 60, 0.5)
+                     abs(memory_of(guest) - target) < 24, 120, 0.5)
         finally:
             sizes.append(memory_of(guest))
         lab.equal(blob.ask("sample 622 16")["mismatches"], 0, f"words at {target} MiB")
