@@ -49,9 +49,9 @@ class Guest:
 
     def use_link(self, link):
         """Each boot of the guest has its own link; None if there is no guest."""
-        if self.link is not None:
-            self.link.close()
-        self.link, self.sequence = link, 0
+        last, self.link, self.sequence = self.link, link, 0
+        if last is not None:
+            last.close()    # once, also if the case's time ends here
 
     def wait_ready(self, seconds=150):
         wait_for("the guest accepts commands (its console: out/xen/console)",

@@ -169,7 +169,7 @@ def of_ring(guest):
     return ring["state"], ring.get("reason")
 
 
-@case("p2m-full", limit=400, slow=True)
+@case("p2m-full", limit=700, slow=True)
 def p2m_full(lab):
     """Without memory for the guest's p2m, blobs are trapped, the log names the option, and
     they are granted once there is some."""
@@ -184,7 +184,8 @@ def p2m_full(lab):
     lab.require("shadow_memory" in guest.run("dmesg | grep -i hostmem"),
                 "the guest's log does not name the option")
     lab.data["pool"] = resize_p2m_pool(guest.domid, 16 * MIB)
-    dom0.wait_for("the ring is granted", lambda: of_ring(guest)[0] == "mapped", 80)
+    # QEMU tries again every 64 seconds, at last.
+    dom0.wait_for("the ring is granted", lambda: of_ring(guest)[0] == "mapped", 150, 2)
     guest.run("echo >/tmp/spawn/sparse.in")
     wait_granted(guest, 0, 60)
     lab.drop_guest()
