@@ -199,6 +199,9 @@ def planned(program):
         f"{RUN}/xen-hostmem-check --plan --json --program {program}"))["parts"]) // 4096
 
 
+LEAST = 0.8     # of what is planned: newer Mesa has three images of a window instead of four
+
+
 @case("check-plan", limit=700, slow=True)
 def check_plan(lab):
     """The calculator says what weston, three vkcubes beside it, and vkmark map."""
@@ -207,10 +210,10 @@ def check_plan(lab):
     lab.equal(most_mapped(guest), planned("weston"), "pages that weston mapped")
     cubes = planned("vkcube:3")
     for n in range(3):
-        guest.spawn_quiet(f"cube{n}", f"in-system {vkcube(100000)}")
+        guest.spawn_quiet(f"cube{n}", f"in-system {vkcube(100000)} --width 1000 --height 1000")
     try:
         dom0.wait_for(f"three vkcubes map about {cubes} pages",
-                      lambda: most_mapped(guest) >= 0.95 * cubes, 350, 3)
+                      lambda: most_mapped(guest) >= LEAST * cubes, 350, 3)
     finally:
         lab.data["three vkcubes"] = most_mapped(guest), cubes
     dom0.sh("sleep 5")
