@@ -269,7 +269,7 @@ static bool fake_post(void *opaque, const XenHostmemRequest *req,
     g_assert_cmpuint(req->offset + (uint64_t)req->nr_pages *
                      XEN_HOSTMEM_PAGE_SIZE, <=, FAKE_SIZE);
     g_assert_true(req->live || !in_use(f, req->offset));        /* R12 */
-    g_assert_true(req->live || !reset_in_use(f, req));       /* R14 */
+    g_assert_true(req->live || !reset_in_use(f, req));          /* R14 */
     if (injected(f) || g_queue_get_length(&f->posted) == FAKE_SLOTS) {
         return false;
     }

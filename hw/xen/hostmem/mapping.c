@@ -34,8 +34,7 @@ void xen_hostmem_mappings_destroy(XenHostmemMappings *all)
 
 void xen_hostmem_mappings_stay_live(const XenHostmemMapping *m)
 {
-    m->all->live_end = MAX(m->all->live_end,
-                              xen_hostmem_mapping_range(m).end);
+    m->all->live_end = MAX(m->all->live_end, xen_hostmem_mapping_range(m).end);
 }
 
 XenHostmemMapping *xen_hostmem_mapping_new(XenHostmemMappings *all,

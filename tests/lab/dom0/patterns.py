@@ -39,7 +39,7 @@ def find_fatal(text):
     line), or None."""
     for line in text.splitlines():
         if re.search(FATAL, line):
-            return "the machine stopped", line.strip()
+            return "Xen or dom0 has failed", line.strip()
     return None
 
 
