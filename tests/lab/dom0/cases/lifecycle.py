@@ -293,7 +293,7 @@ def cycles(lab):
     lab.data.update(cycles=CYCLES, grown_kib=grown, **before)
 
 
-@case("reboots", limit=1800, slow=True)
+@case("reboots", limit=2700, slow=True)
 def reboots(lab):
     """20 reboots with a blob mapped leave nothing behind (I8)."""
     guest = lab.guest(driver=True, fresh=True, on_reboot="restart")
