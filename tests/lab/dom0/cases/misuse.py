@@ -22,7 +22,9 @@ COPY = ("pipe", "socket", "vm-local", "futex-op", "stack", "ioctl", "madvise", "
         "robust-list")
 TAKE_PAGES = ("vmsplice", "vm-readv", "vm-writev", "proc-mem", "ptrace", "futex-shared", "grow",
               "io-uring")
-RACES = ("race-mprotect", "race-munmap", "race-memory", "race-neighbour")
+RACES = ("race-mprotect", "race-munmap", "race-memory")
+# The second page of an access goes while the first one's is on its way.
+HALF_GONE = ("race-neighbour", "race-second")
 # What Xen's emulator does not know, on a trapped blob
 NOT_EMULATED = {"fnstenv": "SIGSEGV", "fnsave": "SIGSEGV", "fxsave": "SIGSEGV",
                 "fxrstor": "SIGSEGV", "xsave": "SIGILL", "xrstor": "SIGSEGV"}
@@ -48,7 +50,7 @@ def misuse_granted(lab):
     lab.data.update(got)
     for name in EXEC:
         lab.require(got[name] in NOT_EXECUTED, f"{name}: {got[name]}")
-    for name in (*COPY, "signal-stack", *RACES):
+    for name in (*COPY, "signal-stack", *RACES, *HALF_GONE):
         lab.equal(got[name], "done", name)
     for name in TAKE_PAGES:
         lab.require(got[name].startswith("E"), f"{name}: {got[name]}")
@@ -60,7 +62,8 @@ def misuse_granted(lab):
 
 @case("misuse-trapped", limit=400, slow=True)
 def misuse_trapped(lab):
-    """The same on a trapped blob, where Xen's emulator makes the accesses."""
+    """The same on a trapped blob, where Xen's emulator makes the accesses. HALF_GONE is left to
+    races-xen: without upstream/patches/xen-inject-after-io.patch, it can freeze the guest."""
     guest = lab.guest(driver=False, fresh=True)
     lab.expected += SIGNALS
     names = [*EXEC, *COPY, *TAKE_PAGES, *RACES]

@@ -152,6 +152,17 @@ static void change_neighbour(struct race *race, unsigned int n)
     munmap(at + PAGE, BLOB_BYTES - PAGE);
 }
 
+/* Only the second page of what is accessed comes and goes. */
+static void change_second(struct race *race, unsigned int n)
+{
+    mprotect(race->at + PAGE, PAGE, n % 2 ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+static void race_second(const struct scene *s)
+{
+    run_race(s, change_second);
+}
+
 static void race_protection(const struct scene *s)
 {
     run_race(s, change_protection);
@@ -177,5 +188,6 @@ const struct attempt race_attempts[] = {
     { "race-munmap", race_object },
     { "race-memory", race_memory },
     { "race-neighbour", race_neighbour },
+    { "race-second", race_second },
     { NULL, NULL }
 };
