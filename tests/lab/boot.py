@@ -31,6 +31,9 @@ SPARE = 100             # beyond a case's own limit, before dom0 is considered d
 OFF_LIMIT = 60
 LOST = "-lost-"         # in the names of folders with the logs of such boots
 RESTARTS = 4            # of a boot whose dom0 the emulated CPU has lost
+# So many seconds in which the emulator takes less than a hundredth of a CPU. Timers alone
+# make a dom0 without work take more than a tenth.
+STILL = 180
 
 # spec-ctrl=no is what mitigations=off is for Linux.
 XEN_LINE = "console=com1 com1=115200,8n1 dom0_mem=2G dom0_max_vcpus=1 dom0_vcpus_pin " \
@@ -110,6 +113,26 @@ def patched_xen():
     return f"{BUILD}/lab/xen-patched"
 
 
+def cpu_seconds(pid):
+    """The CPU time that a process has taken."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Pulse:
+    """Whether a process runs at all"""
+
+    def __init__(self, pid):
+        self.pid, self.since, self.taken = pid, time.monotonic(), 0
+
+    def stopped(self):
+        taken, now = cpu_seconds(self.pid), time.monotonic()
+        if taken - self.taken > STILL / 100:
+            self.since, self.taken = now, taken
+        return now - self.since > STILL
+
+
 class Boot:
     """One boot, with a folder for the share, the logs and the results."""
 
@@ -139,6 +162,7 @@ class Boot:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.out)
         self.running, self.position, self.grace = None, 0, float("inf")
+        self.still = False
         with open(self.scratch, "wb") as disk:
             disk.truncate(SCRATCH)
         shutil.copytree(os.path.join(HERE, "dom0"), os.path.join(self.folder, "dom0"),
@@ -246,6 +270,8 @@ class Boot:
         """What shows that the emulated CPU lost dom0 before the last case ended, or None."""
         if not self.pvh or not self.remaining():
             return None
+        if self.still:
+            return "the emulated CPUs stand still"
         serial = self.text(self.serial)
         return patterns.find_loss(serial, self.text(self.emulator_log))
 
@@ -260,6 +286,7 @@ class Boot:
     def watch(self, machine):
         """Wait until the machine is off or hopeless; return why it failed, or None."""
         self.allow(PVH_BOOT_LIMIT if self.pvh else BOOT_LIMIT)
+        pulse = Pulse(machine.pid)
         while True:
             ended = machine.poll() is not None
             self.read_events()
@@ -269,6 +296,10 @@ class Boot:
                     f"the machine is off (status {machine.returncode}), and dom0 with it"
             if trouble and time.monotonic() > self.grace:
                 return trouble
+            # With KVM, a machine without work takes next to nothing.
+            self.still = software(self.pvh) and pulse.stopped()
+            if self.still:
+                return f"the emulated CPUs stand still ({self.running or 'starting'})"
             if time.monotonic() > self.deadline:
                 return trouble or self.info.get("broken") or \
                     f"no sign of life for too long ({self.running or 'starting'})"

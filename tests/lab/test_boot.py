@@ -77,8 +77,9 @@ class Machine(boot.Boot):
     """Passes each case of its job, but ends with a text on the serial line in some, and
     perhaps one in the emulator's log."""
 
-    def __init__(self, serial, losses, name="pvh", log=""):
+    def __init__(self, serial, losses, name="pvh", log="", ends=True):
         super().__init__(name, "", "abc", say=lambda *said: None)
+        self.ends = ends
         self.says, self.losses, self.log, self.boots = serial, list(losses), log, 0
 
     def prepare(self):
@@ -96,7 +97,8 @@ class Machine(boot.Boot):
             events.append({"event": "start", "case": case, "limit": 5})
             if case in self.losses:
                 self.losses.remove(case)
-                return self.script(events, self.says, self.log)
+                program = self.script(events, self.says, self.log)
+                return program if self.ends else ["sleep", "60"]
             events.append({"event": "end", "case": case, "result": "pass", "reason": "",
                            "seconds": 1, "data": {}, "tail": {}})
         return self.script(events)
@@ -138,6 +140,16 @@ class Restarts(unittest.TestCase):
     def test_lost_xen(self):
         machine, results = self.run_machine("", "b", log=RESET)
         self.assertEqual((machine.boots, results), (2, [("pass", 0), ("pass", 1), ("pass", 0)]))
+
+    def test_stands_still(self):
+        for name, value in (("STILL", 0.5), ("software", lambda pvh: True)):
+            self.addCleanup(setattr, boot, name, getattr(boot, name))
+            setattr(boot, name, value)
+        machine, results = self.run_machine("", "b", ends=False)
+        self.assertEqual((machine.boots, results), (2, [("pass", 0), ("pass", 1), ("pass", 0)]))
+        machine, results = self.run_machine("", "b", ends=False, name="module")
+        self.assertEqual((machine.boots, results), (1, [("pass", 0), ("fail", 0), ("fail", 0)]))
+        self.assertIn("stand still", machine.results[1]["reason"])
 
     def test_bounded(self):
         machine, results = self.run_machine(LOSS, "b" * 100)
