@@ -31,8 +31,8 @@ SPARE = 100             # beyond a case's own limit, before dom0 is considered d
 OFF_LIMIT = 60
 LOST = "-lost-"         # in the names of folders with the logs of such boots
 RESTARTS = 4            # of a boot whose dom0 the emulated CPU has lost
-# So many seconds in which the emulator takes less than a hundredth of a CPU. Timers alone
-# make a dom0 without work take more than a tenth.
+# So many seconds in which the emulator takes less than a hundredth of a CPU; for a dom0 that
+# waits, it was seen to take more than a tenth.
 STILL = 180
 
 # spec-ctrl=no is what mitigations=off is for Linux.
@@ -127,6 +127,7 @@ class Pulse:
         self.pid, self.since, self.taken = pid, time.monotonic(), 0
 
     def stopped(self):
+        """It has hardly run for STILL seconds."""
         taken, now = cpu_seconds(self.pid), time.monotonic()
         if taken - self.taken > STILL / 100:
             self.since, self.taken = now, taken
